@@ -1,0 +1,1 @@
+//! Server functions: signatures the browser shares, bodies that only the server runs.

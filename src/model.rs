@@ -1,0 +1,22 @@
+//! What crosses the wire: typed, validated, without I/O, secrets or database types.
+//!
+//! Both builds compile this module. A form in the browser, a server function, the REST API and the
+//! declarative file all speak these types and check them with the same [`problem::Validate`].
+
+pub mod api_key;
+pub mod audit;
+pub mod error;
+pub mod event;
+pub mod group;
+pub mod health;
+pub mod id;
+pub mod name;
+pub mod page;
+pub mod problem;
+pub mod provider;
+pub mod rate_limit;
+pub mod request_log;
+pub mod setup;
+pub mod stats;
+pub mod transfer;
+pub mod user;

@@ -1,0 +1,276 @@
+//! The request log: one small row per request, its attempts, and why each candidate was chosen or skipped.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId};
+
+/// How a request ended, from the client's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The first provider answered.
+    Served,
+    /// Another provider answered after one failed.
+    Saved,
+    /// The client saw an error of ours or of a provider.
+    Failed,
+    /// The answer broke after content had gone out.
+    Interrupted,
+    /// The client went away.
+    ClientLeft,
+    /// Refused by a limit of ours.
+    RateLimited,
+    /// The client's own mistake: refused by us or passed through as the provider's 4xx.
+    ClientError,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of the filter.
+    pub const ALL: [Self; 7] = [
+        Self::Served, Self::Saved, Self::Failed, Self::Interrupted, Self::ClientLeft, Self::RateLimited, Self::ClientError,
+    ];
+
+    /// The word stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Saved => "saved",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::ClientLeft => "client_left",
+            Self::RateLimited => "rate_limited",
+            Self::ClientError => "client_error",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// An answer that counts as success.
+    Answered,
+    /// DNS found nothing.
+    Dns,
+    /// The address is not allowed.
+    AddressRefused,
+    /// TCP refused or unreachable.
+    Connect,
+    /// No connection in time.
+    ConnectTimeout,
+    /// TLS failed.
+    Tls,
+    /// Reset or end before a response byte.
+    Reset,
+    /// No response head in time.
+    FirstByteTimeout,
+    /// What came was not HTTP.
+    InvalidResponse,
+    /// 429.
+    RateLimited,
+    /// 402 or an exhausted quota.
+    QuotaExhausted,
+    /// 401 or 403 on our credential.
+    CredentialRefused,
+    /// 503 or 529.
+    Overloaded,
+    /// 500, 502, 504, 520–526, 408, 425.
+    ServerError,
+    /// This provider does not know the model.
+    ModelNotFound,
+    /// Any other 4xx: the client's.
+    ClientError,
+    /// An error event before any content.
+    StreamError,
+    /// A stream that ended without content.
+    EmptyStream,
+    /// The body broke after content.
+    BodyBroken,
+    /// No chunk in time.
+    IdleTimeout,
+    /// The whole exchange took too long.
+    TotalTimeout,
+    /// The client left meanwhile.
+    ClientLeft,
+}
+
+impl AttemptOutcome {
+    /// The word stored and sent (the serde name).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Dns => "dns",
+            Self::AddressRefused => "address_refused",
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::Reset => "reset",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::InvalidResponse => "invalid_response",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::CredentialRefused => "credential_refused",
+            Self::Overloaded => "overloaded",
+            Self::ServerError => "server_error",
+            Self::ModelNotFound => "model_not_found",
+            Self::ClientError => "client_error",
+            Self::StreamError => "stream_error",
+            Self::EmptyStream => "empty_stream",
+            Self::BodyBroken => "body_broken",
+            Self::IdleTimeout => "idle_timeout",
+            Self::TotalTimeout => "total_timeout",
+            Self::ClientLeft => "client_left",
+        }
+    }
+}
+
+/// Why a candidate was not drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The provider is switched off.
+    Disabled,
+    /// Priority 0.
+    Drained,
+    /// The breaker is open.
+    Unhealthy,
+    /// A trial is already in flight.
+    TrialInFlight,
+    /// Its credentials wait.
+    Cooling,
+    /// Its credentials are refused or missing.
+    NoCredential,
+    /// Its own limit is reached.
+    Full,
+    /// It does not serve the model.
+    Model,
+    /// A lower tier was not needed.
+    TierNotNeeded,
+    /// Already tried in this request.
+    Tried,
+}
+
+/// One candidate that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Which provider.
+    pub provider: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// One attempt at one provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// Its name at the time.
+    pub provider_name: String,
+    /// Which credential, if one was needed.
+    pub credential: Option<CredentialId>,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Status it answered, if it did.
+    pub status: Option<u16>,
+    /// Start after the request's own start, microseconds.
+    pub started_us: u64,
+    /// Response head after the attempt's start, microseconds.
+    pub first_byte_us: Option<u64>,
+    /// Its end after its start, microseconds.
+    pub ended_us: u64,
+    /// Why it was the one drawn: credits, only candidate, trial.
+    pub chosen: String,
+    /// One line about a failure, without secrets.
+    pub detail: String,
+    /// Candidates passed over before this attempt.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A row of the log as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Which request; also `X-Request-Id`.
+    pub id: RequestId,
+    /// Start, unix milliseconds.
+    pub at_ms: i64,
+    /// Group, if known.
+    pub group: Option<GroupId>,
+    /// Its slug, or what the client wrote for one.
+    pub group_slug: String,
+    /// Key, if known.
+    pub api_key: Option<ApiKeyId>,
+    /// Its name at the time.
+    pub api_key_name: String,
+    /// Method.
+    pub method: String,
+    /// Path after the slug, without query.
+    pub path: String,
+    /// Model asked for, if the body named one.
+    pub model: Option<String>,
+    /// Status the client saw.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Provider that answered last.
+    pub provider: Option<ProviderId>,
+    /// Its name at the time.
+    pub provider_name: String,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Time to the upstream's response head, microseconds from the request's start.
+    pub first_byte_us: Option<u64>,
+    /// Time to the end, microseconds.
+    pub total_us: u64,
+    /// Request body bytes.
+    pub request_bytes: u64,
+    /// Response body bytes.
+    pub response_bytes: u64,
+    /// Stable code of our own error, if any.
+    pub error_code: Option<String>,
+    /// Client address.
+    pub client_ip: String,
+    /// Whether the answer was an event stream.
+    pub streamed: bool,
+}
+
+/// A request in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestDetail {
+    /// The row.
+    pub row: RequestRow,
+    /// `User-Agent`.
+    pub user_agent: String,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What to show of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestFilter {
+    /// Not before, unix milliseconds.
+    pub from_ms: Option<i64>,
+    /// Before, unix milliseconds.
+    pub to_ms: Option<i64>,
+    /// Group.
+    pub group: Option<GroupId>,
+    /// Provider that answered.
+    pub provider: Option<ProviderId>,
+    /// Key.
+    pub api_key: Option<ApiKeyId>,
+    /// Outcome.
+    pub outcome: Option<Outcome>,
+    /// Status, exactly.
+    pub status: Option<u16>,
+    /// Model, exactly.
+    pub model: Option<String>,
+    /// Rows older than this request id.
+    pub before: Option<RequestId>,
+    /// Rows at most, 1–200; 0 is 50.
+    pub limit: u32,
+}

@@ -1,0 +1,1 @@
+//! Builds, wires, listens, drains.

@@ -1,0 +1,1 @@
+//! The server's rooms. `serve` wires them; none of them wires itself.

@@ -1,0 +1,3 @@
+//! The back office, in Leptos: rendered by the server first, then hydrated.
+
+pub mod app;
