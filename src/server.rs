@@ -1,1 +1,3 @@
 //! The server's rooms. `serve` wires them; none of them wires itself.
+
+pub mod config;
