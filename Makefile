@@ -1,0 +1,32 @@
+# Thin on purpose: each target is a line over scripts/, which can be read and run alone.
+.PHONY: help run dev build test lint fmt demo db-shell bench
+
+help:      ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+): *## */  make \1\t/' | expand -t 18
+
+run:       ## set up what is missing, build in release, serve on 127.0.0.1:3000
+	@scripts/run
+
+dev:       ## rebuild and reload on every change
+	@scripts/dev
+
+build:     ## the release binary, with the back office inside
+	@scripts/build
+
+test:      ## every test: Rust, PostgreSQL, Redis, the official SDKs, a real browser
+	@scripts/test
+
+lint:      ## formatting, clippy on both builds, licences, shell scripts
+	@scripts/lint
+
+fmt:       ## format the sources
+	@cargo fmt
+
+demo:      ## two fake providers and traffic: failover and live charts in a minute
+	@scripts/rondo demo
+
+db-shell:  ## a console on the database that DATABASE_URL names
+	@scripts/rondo db shell
+
+bench:     ## CPU per request beside nginx, in one run
+	@scripts/bench

@@ -1,0 +1,111 @@
+//! The dependency rule of docs/ARCHITECTURE.md, as data.
+//!
+//! A room is a top-level module, or a module directly under `server`. Everything a room does not
+//! list it may not import; a crate in [`OWNED`] may only be named where the list says so.
+
+/// What one room may import of the house, beside `model` where that is listed, and itself.
+pub(crate) struct Room {
+    /// `model`, or `server::store`.
+    pub(crate) name: &'static str,
+    /// Rooms it may import from.
+    pub(crate) imports: &'static [&'static str],
+}
+
+const fn room(name: &'static str, imports: &'static [&'static str]) -> Room {
+    Room { name, imports }
+}
+
+/// Who may import whom. `serve` wires everything; nothing imports `serve` but the program.
+pub(crate) const ROOMS: &[Room] = &[
+    room("model", &[]),
+    room("server::config", &["model", "server::secret"]),
+    room("server::secret", &["model"]),
+    room("server::store", &["model", "server::secret"]),
+    room("server::bus", &["model"]),
+    room("server::upstream", &["model"]),
+    room("server::balance", &["model"]),
+    room("server::health", &["model", "server::balance", "server::upstream", "server::bus"]),
+    room("server::limit", &["model"]),
+    room("server::routing", &["model", "server::secret", "server::store", "server::bus", "server::balance"]),
+    room("server::record", &["model", "server::store"]),
+    // The data plane: never store, bus or admin, so that it cannot wait for them.
+    room(
+        "server::proxy",
+        &[
+            "model",
+            "server::secret",
+            "server::balance",
+            "server::health",
+            "server::limit",
+            "server::routing",
+            "server::record",
+            "server::upstream",
+        ],
+    ),
+    room(
+        "server::admin",
+        &[
+            "model",
+            "server::secret",
+            "server::store",
+            "server::bus",
+            "server::balance",
+            "server::health",
+            "server::routing",
+            "server::record",
+            "server::upstream",
+            "server::proxy",
+            "server::session",
+        ],
+    ),
+    // `admin` takes the Principal that `session` proves; `session::require` hands out `Admin`.
+    room("server::session", &["model", "server::store", "server::secret", "server::admin"]),
+    room("server::rest", &["model", "server::admin", "server::session", "server::bus", "server::record"]),
+    room("server::live", &["model", "server::admin", "server::session", "server::bus", "server::record"]),
+    room("api", &["model", "server::admin", "server::session"]),
+    room("ui", &["model", "api"]),
+    room("hydrate", &["ui"]),
+    room("serve", &["*"]),
+    room("main", &["serve"]),
+];
+
+/// Crates with an owner: naming one anywhere else is a wire laid around the house.
+pub(crate) const OWNED: &[(&str, &[&str])] = &[
+    ("sqlx", &["server::store"]),
+    ("fred", &["server::bus", "server::limit"]),
+    ("aes_gcm", &["server::secret"]),
+    ("argon2", &["server::secret"]),
+    ("hkdf", &["server::secret"]),
+    ("arc_swap", &["server::routing"]),
+    ("hyper_rustls", &["server::upstream"]),
+    ("rustls", &["server::upstream", "serve"]),
+    ("hyper", &["server::upstream", "server::proxy", "serve"]),
+    ("hyper_util", &["server::upstream", "server::proxy", "serve"]),
+    ("axum", &["server::proxy", "server::rest", "server::live", "server::session", "serve"]),
+    ("leptos_axum", &["api", "server::session", "serve"]),
+    // `model` names leptos once: the error of server functions crosses the wire.
+    ("leptos", &["model", "api", "ui", "hydrate", "server::session", "serve"]),
+    ("leptos_meta", &["ui", "serve"]),
+    ("leptos_router", &["ui", "serve"]),
+    ("web_sys", &["ui", "hydrate"]),
+    ("js_sys", &["ui", "hydrate"]),
+    ("wasm_bindgen", &["ui", "hydrate"]),
+    ("clap", &["server::config", "serve", "main"]),
+    ("toml", &["server::config"]),
+    ("serde_saphyr", &["server::admin"]),
+    ("rust_embed", &["serve"]),
+    ("hdrhistogram", &["server::record"]),
+    ("tracing_subscriber", &["serve"]),
+];
+
+/// Rooms and files that compute only: they take `now` and `rng`, and touch neither clock nor network.
+pub(crate) const PURE: &[&str] = &["src/server/balance", "src/server/health/breaker", "src/server/limit/gcra"];
+
+/// Words that break purity.
+pub(crate) const IMPURE: &[&str] = &["Instant", "SystemTime", "tokio", "async_std", "reqwest"];
+
+/// Where the process environment may be read: settings, and `secret_env` of the declarative file.
+pub(crate) const ENVIRONMENT: &[&str] = &["server::config", "server::admin"];
+
+/// Where a file says nothing about its content.
+pub(crate) const NAMELESS: &[&str] = &["utils", "util", "types", "common", "helpers", "helper", "state", "misc", "mod"];
