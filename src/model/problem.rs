@@ -124,6 +124,24 @@ pub enum Issue {
     /// Not an origin such as `https://app.example.com`.
     #[error("is not an origin such as https://app.example.com")]
     InvalidOrigin,
+    /// A file that cannot be read; the message names line and field.
+    #[error("cannot be read: {message}")]
+    Unreadable {
+        /// What the parser says, in one line.
+        message: String,
+    },
+    /// A secret that was to come from the environment of the server or the command.
+    #[error("the environment has no variable {name}; set it, or write the secret itself")]
+    VariableUnset {
+        /// Name of the variable.
+        name: String,
+    },
+    /// Without this person nobody could manage people any more.
+    #[error("is the last owner who may sign in; make somebody else an owner first")]
+    LastOwner,
+    /// The present password, asked for again, is wrong.
+    #[error("is not your present password")]
+    WrongPassword,
 }
 
 fn url_fault(fault: UrlFault) -> &'static str {

@@ -158,6 +158,57 @@ impl Validate for UserDraft {
     }
 }
 
+/// What an owner may change of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserPatch {
+    /// Name on screen; empty takes the sign-in name.
+    #[serde(default)]
+    pub display_name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they may sign in.
+    pub enabled: bool,
+}
+
+impl Validate for UserPatch {
+    fn check(&self, at: &str, problems: &mut Vec<Problem>) {
+        if self.display_name.chars().count() > super::name::NAME_MAX {
+            note(problems, at, "display_name", Err(Issue::TooLong { max: super::name::NAME_MAX as u32 }));
+        }
+    }
+}
+
+/// Name and password on their way in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginDraft {
+    /// Sign-in name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for LoginDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginDraft").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// A new password of one's own.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordChange {
+    /// The password until now.
+    pub current: String,
+    /// The new one, 10–256 characters.
+    pub new: String,
+}
+
+impl fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordChange")
+    }
+}
+
 /// Checks a sign-in name: 1–64 characters of letters, digits and `.`, `_`, `-`, `@`.
 pub fn check_username(username: &str) -> Result<(), Issue> {
     match username.chars().count() {
