@@ -1,0 +1,57 @@
+// A real Chromium that tolerates nothing: console errors, CSP reports, failed requests and server errors are collected.
+import { mkdir } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const RESULTS = new URL('results/', import.meta.url);
+
+export async function launch() {
+  await mkdir(RESULTS, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.RONDO_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    // Chromium's own sandbox needs a user that is not root.
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
+}
+
+/** A page that collects everything that went wrong on it; `expected` filters what a test provokes. */
+export async function open(browser, { width = 1440, height = 900, theme = 'light', language = 'en', ...options } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce',
+    locale: language === 'zh' ? 'zh-CN' : 'en-US', timezoneId: 'UTC', ...options,
+  });
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`CSP: ${event.violatedDirective} refused ${event.blockedURI || event.sample} at ${event.sourceFile}:${event.lineNumber}`);
+    });
+  });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') page.faults.push(`console: ${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => page.faults.push(`page error: ${error.message}`));
+  page.on('response', (response) => {
+    if (response.status() >= 500) page.faults.push(`${response.status()} from ${response.url()}`);
+  });
+  return page;
+}
+
+/** Nothing went wrong on the page since the last call; an expected fault is named by a pattern. */
+export function assertClean(page, expected = /^$/) {
+  const faults = page.faults.splice(0).filter((fault) => !expected.test(fault));
+  assert.deepEqual(faults, [], `on ${page.url()}`);
+}
+
+/** Waits until the client has taken over the page that the server rendered. */
+export async function hydrated(page) {
+  await page.waitForSelector('html[data-hydrated]', { state: 'attached', timeout: 20_000 });
+}
+
+/** The page must not scroll sideways. */
+export async function assertFits(page) {
+  const [scroll, client] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(scroll <= client, `${page.url()} is ${scroll} px wide in a window of ${client}`);
+}
+
+export const shot = (page, name) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname });
