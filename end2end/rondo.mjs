@@ -13,8 +13,8 @@ const ROOT = new URL('..', import.meta.url).pathname;
 export class Rondo {
   log = '';
 
-  /** Starts on an empty data directory; `env` adds settings. */
-  static async start(env = {}) {
+  /** Starts on an empty data directory; `env` adds settings, `under` is a command to start it with. */
+  static async start(env = {}, under = []) {
     const rondo = new Rondo();
     rondo.dataDir = await mkdtemp(join(tmpdir(), 'rondo-end2end-'));
     const port = await freePort();
@@ -23,7 +23,8 @@ export class Rondo {
       PATH: process.env.PATH, HOME: rondo.dataDir,
       RONDO_DATA_DIR: rondo.dataDir, RONDO_LISTEN: `127.0.0.1:${port}`, ...env,
     };
-    rondo.process = spawn(BINARY, ['serve'], { cwd: ROOT, env: rondo.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [program, ...args] = [...under, BINARY, 'serve'];
+    rondo.process = spawn(program, args, { cwd: ROOT, env: rondo.env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [rondo.process.stdout, rondo.process.stderr]) stream.on('data', (chunk) => (rondo.log += chunk));
     await rondo.#ready();
     return rondo;
@@ -35,7 +36,7 @@ export class Rondo {
       if (this.process.exitCode !== null) throw new Error(`rondo ended with ${this.process.exitCode}:\n${this.log}`);
       const reply = await fetch(`${this.url}/readyz`).catch(() => null);
       if (reply?.ok) return;
-      await new Promise((next) => setTimeout(next, 25));
+      await new Promise((next) => setTimeout(next, 10));
     }
     throw new Error(`rondo was not ready after 20 s:\n${this.log}`);
   }
@@ -109,7 +110,7 @@ export async function eventually(check, what, ms = 8_000) {
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
