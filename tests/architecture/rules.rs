@@ -95,7 +95,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["server::admin"]),
     ("rust_embed", &["serve"]),
     ("hdrhistogram", &["server::record"]),
-    ("tracing_subscriber", &["serve"]),
+    ("tracing_subscriber", &["server::config", "serve"]),
 ];
 
 /// Rooms and files that compute only: they take `now` and `rng`, and touch neither clock nor network.
