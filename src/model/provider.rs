@@ -418,6 +418,18 @@ pub fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name.to_ascii_lowercase().as_str())
 }
 
+/// What to test: a stored provider, an edited form, or both (the form's blanks are filled from the store).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestTarget {
+    /// The stored provider, if there is one.
+    #[serde(default)]
+    pub id: Option<ProviderId>,
+    /// The form as it stands, if it was changed.
+    #[serde(default)]
+    pub draft: Option<ProviderDraft>,
+}
+
 /// What a connection test found, step by step. It costs nothing: no model is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionTest {
