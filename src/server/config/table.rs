@@ -187,7 +187,7 @@ pub const SETTINGS: &[Setting] = &[
         value: "KEY",
         fallback: Fallback::Told("made on first start, kept in the data directory"),
         help: "Key that seals provider credentials: 32 bytes as base64 or 64 hex digits",
-        help_zh: "用于加密供应商凭据的密钥：32 字节，base64 或 64 位十六进制",
+        help_zh: "用于加密提供商凭据的密钥：32 字节，base64 或 64 位十六进制",
         secret: true,
     },
     Setting {
@@ -223,7 +223,7 @@ pub const SETTINGS: &[Setting] = &[
         value: "SIZE",
         fallback: Fallback::Value("2MiB"),
         help: "Largest request body kept so that another provider can be tried; at most 32MiB",
-        help_zh: "为了能换供应商重试而保留的最大请求体；最多 32MiB",
+        help_zh: "为了能换提供商重试而保留的最大请求体；最多 32MiB",
         secret: false,
     },
     Setting {
@@ -250,7 +250,7 @@ pub const SETTINGS: &[Setting] = &[
         value: "true|false",
         fallback: Fallback::Value("true"),
         help: "Whether providers may be on loopback and private addresses (Ollama, vLLM)",
-        help_zh: "供应商是否可以位于本机和内网地址（Ollama、vLLM）",
+        help_zh: "提供商是否可以位于本机和内网地址（Ollama、vLLM）",
         secret: false,
     },
     Setting {
