@@ -1,1 +1,3 @@
+//! One integration binary: real listeners on port 0, real stores, upstreams in this process.
 
+mod documents;
