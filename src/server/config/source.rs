@@ -160,7 +160,7 @@ impl Values {
         }
         match table::find(name).expect("areas read only settings of the table").fallback {
             Fallback::Value(text) => Some(text),
-            Fallback::Told(_) => None,
+            Fallback::Told(..) => None,
         }
     }
 

@@ -36,8 +36,8 @@ impl Area {
 pub enum Fallback {
     /// This value, read like any other.
     Value(&'static str),
-    /// Something found at start, told in words.
-    Told(&'static str),
+    /// Something found at start, told in words: English, Chinese.
+    Told(&'static str, &'static str),
 }
 
 /// One setting.
@@ -96,7 +96,7 @@ pub fn markdown(chinese: bool) -> String {
             let fallback = match setting.fallback {
                 Fallback::Value("") => "–".to_owned(),
                 Fallback::Value(value) => format!("`{value}`"),
-                Fallback::Told(words) => words.to_owned(),
+                Fallback::Told(words, words_zh) => if chinese { words_zh } else { words }.to_owned(),
             };
             let help = if chinese { setting.help_zh } else { setting.help };
             let row = [setting.name, &setting.key()].map(|name| format!("`{name}`")).join(" | ");
@@ -122,7 +122,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "RONDO_PUBLIC_URL",
         area: Area::Web,
         value: "URL",
-        fallback: Fallback::Told("http:// and the listening address"),
+        fallback: Fallback::Told("http:// and the listening address", "http:// 加监听地址"),
         help: "Address people type, such as https://gateway.example.com; with https cookies are marked Secure",
         help_zh: "用户访问的地址，例如 https://gateway.example.com；使用 https 时 Cookie 会带 Secure 标记",
         secret: false,
@@ -149,7 +149,10 @@ pub const SETTINGS: &[Setting] = &[
         name: "RONDO_CONFIG",
         area: Area::Storage,
         value: "FILE",
-        fallback: Fallback::Told("rondo.toml in the working directory, if there is one"),
+        fallback: Fallback::Told(
+            "rondo.toml in the working directory, if there is one",
+            "工作目录中的 rondo.toml（如果有）",
+        ),
         help: "File with these settings; the environment wins over it, flags over both",
         help_zh: "包含这些设置的文件；环境变量优先于它，命令行参数优先于两者",
         secret: false,
@@ -158,7 +161,10 @@ pub const SETTINGS: &[Setting] = &[
         name: "RONDO_DATA_DIR",
         area: Area::Storage,
         value: "DIRECTORY",
-        fallback: Fallback::Told("./data in a checkout, otherwise the platform's data directory"),
+        fallback: Fallback::Told(
+            "./data in a checkout, otherwise the platform's data directory",
+            "源码目录中为 ./data，否则为系统约定的数据目录",
+        ),
         help: "Directory of the databases and the generated encryption key",
         help_zh: "存放数据库和自动生成的加密密钥的目录",
         secret: false,
@@ -167,7 +173,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "DATABASE_URL",
         area: Area::Storage,
         value: "URL",
-        fallback: Fallback::Told("SQLite in the data directory"),
+        fallback: Fallback::Told("SQLite in the data directory", "数据目录中的 SQLite"),
         help: "sqlite:/path/to/file, or postgres://user:password@host/database",
         help_zh: "sqlite:/path/to/file，或 postgres://user:password@host/database",
         secret: true,
@@ -176,7 +182,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "REDIS_URL",
         area: Area::Storage,
         value: "URL",
-        fallback: Fallback::Told("in this process"),
+        fallback: Fallback::Told("in this process", "在本进程内"),
         help: "redis:// or rediss:// address that several instances share",
         help_zh: "多个实例共享的 redis:// 或 rediss:// 地址",
         secret: true,
@@ -185,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ENCRYPTION_KEY",
         area: Area::Storage,
         value: "KEY",
-        fallback: Fallback::Told("made on first start, kept in the data directory"),
+        fallback: Fallback::Told("made on first start, kept in the data directory", "首次启动时生成，保存在数据目录"),
         help: "Key that seals provider credentials: 32 bytes as base64 or 64 hex digits",
         help_zh: "用于加密提供商凭据的密钥：32 字节，base64 或 64 位十六进制",
         secret: true,
@@ -194,7 +200,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ENCRYPTION_KEY_FILE",
         area: Area::Storage,
         value: "FILE",
-        fallback: Fallback::Told("encryption.key in the data directory"),
+        fallback: Fallback::Told("encryption.key in the data directory", "数据目录中的 encryption.key"),
         help: "File that holds the key instead",
         help_zh: "保存该密钥的文件",
         secret: false,
@@ -257,7 +263,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "RONDO_TIME_ZONE",
         area: Area::Gateway,
         value: "ZONE",
-        fallback: Fallback::Told("the system's"),
+        fallback: Fallback::Told("the system's", "系统时区"),
         help: "Time zone in which days and months of limits are counted, such as Asia/Shanghai",
         help_zh: "按天和按月的限制所用的时区，例如 Asia/Shanghai",
         secret: false,
