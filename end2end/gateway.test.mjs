@@ -4,25 +4,38 @@ import { after, before, beforeEach, test } from 'node:test';
 import { ANSWER, Upstream } from './upstream.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 
-let rondo, alpha, beta, key;
+let rondo, alpha, beta, gamma, key;
 const chat = (extra = {}) => ({
   method: 'POST', key, headers: { 'content-type': 'application/json' },
   body: JSON.stringify({ model: 'test-model', messages: [{ role: 'user', content: 'hi' }], ...extra }),
 });
 
 before(async () => {
-  [alpha, beta] = [await Upstream.start(), await Upstream.start()];
+  [alpha, beta, gamma] = await Promise.all([Upstream.start(), Upstream.start(), Upstream.start()]);
+  const gone = await Upstream.start();
+  await gone.stop();
   rondo = await Rondo.start();
-  await rondo.apply(configuration({ alpha, beta }));
-  key = await rondo.key('end2end');
+  const { providers, groups } = configuration({ alpha, beta, gamma, gone });
+  const group = (slug, priorities) => ({
+    ...groups[0], name: slug, slug, providers: Object.entries(priorities).map(([provider, priority]) => ({ provider, priority, tier: 1 })),
+  });
+  await rondo.apply({
+    providers,
+    groups: [
+      group('prod', { alpha: 50, beta: 50 }),
+      group('shares', { alpha: 50, beta: 30, gamma: 20 }),
+      group('refusing', { beta: 50, gamma: 50, gone: 50 }),
+    ],
+  });
+  key = await rondo.key('end2end', '--rpm', '0');
   await eventually(async () => (await rondo.call('prod/v1/models', { key })).ok, 'the group is live');
 });
 after(async () => {
   await rondo?.stop();
-  await Promise.all([alpha?.stop(), beta?.stop()]);
+  await Promise.all([alpha, beta, gamma].map((upstream) => upstream?.stop()));
 });
 beforeEach(() => {
-  for (const upstream of [alpha, beta]) Object.assign(upstream, { calls: [], script: [], always: null });
+  for (const upstream of [alpha, beta, gamma]) Object.assign(upstream, { calls: [], script: [], always: null });
 });
 
 test('a call reaches a provider with its own credential, and nothing of the client key', async () => {
@@ -58,6 +71,26 @@ test('the first output of a stream arrives before the provider sends its second'
     text += value;
   }
   assert.ok(text.endsWith('data: [DONE]\n\n'));
+});
+
+test('a thousand calls in a row are shared 5:3:2 to the point', async () => {
+  const count = { alpha: 0, beta: 0, gamma: 0 };
+  for (let round = 0; round < 1000; round += 1) {
+    const reply = await rondo.call('shares/v1/models', { key });
+    count[reply.headers.get('x-proxy-provider')] += 1;
+    await reply.text();
+  }
+  for (const [name, share] of Object.entries({ alpha: 500, beta: 300, gamma: 200 })) {
+    assert.ok(Math.abs(count[name] - share) <= 10, JSON.stringify(count));
+  }
+});
+
+test('with one of three providers refusing connections, a thousand calls all succeed', async () => {
+  for (let round = 0; round < 1000; round += 1) {
+    const reply = await rondo.call('refusing/v1/chat/completions', chat());
+    assert.equal(reply.status, 200, await reply.clone().text());
+    await reply.text();
+  }
 });
 
 test('a failing provider is not seen by any client', async () => {
