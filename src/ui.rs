@@ -1,3 +1,12 @@
 //! The back office, in Leptos: rendered by the server first, then hydrated.
 
 pub mod app;
+pub mod clock;
+pub mod components;
+pub mod format;
+pub mod i18n;
+pub mod icon;
+pub mod live;
+pub mod pages;
+pub mod preferences;
+pub mod session;

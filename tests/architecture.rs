@@ -65,9 +65,9 @@ fn judge_path(file: &str, room: &str, found: &Found, faults: &mut Vec<String>) {
     if found.path[0] == "crate" {
         let target = room_of(&found.path[1..]);
         let itself = target == room || (room.starts_with(&target) && target == "server" && found.path.len() == 2);
-        let allowed = ROOMS.iter().any(|entry| {
-            entry.name == room && entry.imports.iter().any(|import| *import == "*" || *import == target)
-        });
+        let allowed = ROOMS
+            .iter()
+            .any(|entry| entry.name == room && entry.imports.iter().any(|import| *import == "*" || *import == target));
         let root = target.is_empty() || room.is_empty();
         if !(itself || allowed || root) {
             faults.push(format!("{file}:{line}: {room} may not import {target} ({})", found.path.join("::")));
@@ -224,6 +224,8 @@ mod samples {
     fn tests_and_comments_are_free() {
         let tests = "#[cfg(test)] mod tests { use crate::server::store::Store; static A: u8 = 0; }";
         assert!(fault("src/server/proxy.rs", tests).is_empty());
-        assert!(fault("src/server/proxy.rs", "// crate::server::store::Store\nconst A: &str = \"sqlx::x\";").is_empty());
+        assert!(
+            fault("src/server/proxy.rs", "// crate::server::store::Store\nconst A: &str = \"sqlx::x\";").is_empty()
+        );
     }
 }

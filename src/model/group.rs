@@ -256,8 +256,18 @@ impl Validate for GroupDraft {
         }
         self.path_policy.check(&path(at, "path_policy"), problems);
         note(problems, at, "failover.max_attempts", within(i64::from(self.failover.max_attempts), 1, 10));
-        note(problems, at, "failover.first_output_timeout_ms", within(i64::from(self.failover.first_output_timeout_ms), 0, 3_600_000));
-        note(problems, at, "failover.keepalive_after_ms", within(i64::from(self.failover.keepalive_after_ms), 0, 3_600_000));
+        note(
+            problems,
+            at,
+            "failover.first_output_timeout_ms",
+            within(i64::from(self.failover.first_output_timeout_ms), 0, 3_600_000),
+        );
+        note(
+            problems,
+            at,
+            "failover.keepalive_after_ms",
+            within(i64::from(self.failover.keepalive_after_ms), 0, 3_600_000),
+        );
         self.anonymous.limits.check(&path(at, "anonymous.limits"), problems);
         for (index, origin) in self.allowed_origins.iter().enumerate() {
             note(problems, at, &format!("allowed_origins[{index}]"), check_origin(origin));
@@ -287,7 +297,8 @@ impl Validate for PathPolicy {
         }
         for (index, rule) in rules.iter().enumerate() {
             let at = format!("{at}[{index}]");
-            let method = rule.method == "*" || (!rule.method.is_empty() && rule.method.bytes().all(|b| b.is_ascii_uppercase()));
+            let method =
+                rule.method == "*" || (!rule.method.is_empty() && rule.method.bytes().all(|b| b.is_ascii_uppercase()));
             note(problems, &at, "method", if method { Ok(()) } else { Err(Issue::InvalidMethod) });
             let pattern = rule.path.starts_with('/') && rule.path.len() <= 500 && rule.path.is_ascii();
             note(problems, &at, "path", if pattern { Ok(()) } else { Err(Issue::InvalidPattern) });
@@ -311,7 +322,8 @@ mod tests {
     #[test]
     fn a_provider_is_a_member_once() {
         let member = Member { provider: ProviderId(uuid::Uuid::nil()), priority: 100, tier: 1 };
-        let draft = GroupDraft { name: "P".into(), slug: "p".into(), members: vec![member, member], ..GroupDraft::default() };
+        let draft =
+            GroupDraft { name: "P".into(), slug: "p".into(), members: vec![member, member], ..GroupDraft::default() };
         assert_eq!(draft.validate(), Err(vec![Problem::new("members[1].provider", Issue::Duplicate)]));
     }
 }

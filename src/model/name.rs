@@ -36,8 +36,8 @@ impl Slug {
         if text.is_empty() {
             return Err(Issue::Required);
         }
-        let fits = text.len() <= SLUG_MAX
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let fits =
+            text.len() <= SLUG_MAX && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if fits { Ok(Self(text.to_owned())) } else { Err(Issue::InvalidSlug { suggestion: suggest_slug(text) }) }
     }
 
@@ -121,11 +121,7 @@ impl BaseUrl {
         }
         check_authority(authority)?;
         check_base_path(path)?;
-        Ok(Self {
-            https,
-            authority: authority.to_ascii_lowercase(),
-            base_path: path.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { https, authority: authority.to_ascii_lowercase(), base_path: path.trim_end_matches('/').to_owned() })
     }
 
     /// Whether the scheme is `https`.
@@ -192,7 +188,9 @@ fn check_authority(authority: &str) -> Result<(), Issue> {
 }
 
 fn check_base_path(path: &str) -> Result<(), Issue> {
-    let plain = path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'));
+    let plain = path.bytes().all(|b| {
+        b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+    });
     let dots = path.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")));
     if plain && !dots { Ok(()) } else { Err(Issue::InvalidUrl { reason: UrlFault::Path }) }
 }
@@ -252,7 +250,10 @@ mod tests {
     #[test]
     fn a_base_url_keeps_its_parts() {
         let url = BaseUrl::parse("HTTPS://API.example.com:8443/openai/v1/").expect("valid");
-        assert_eq!((url.scheme(), url.host(), url.port(), url.base_path()), ("https", "api.example.com", 8443, "/openai/v1"));
+        assert_eq!(
+            (url.scheme(), url.host(), url.port(), url.base_path()),
+            ("https", "api.example.com", 8443, "/openai/v1")
+        );
         assert_eq!(url.to_string(), "https://api.example.com:8443/openai/v1");
         let v6 = BaseUrl::parse("http://[::1]:8000").expect("valid");
         assert_eq!((v6.host(), v6.port()), ("[::1]", 8000));

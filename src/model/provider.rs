@@ -88,7 +88,13 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect_ms: 5_000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 600_000, stream_total_ms: 3_600_000 }
+        Self {
+            connect_ms: 5_000,
+            first_byte_ms: 120_000,
+            idle_ms: 120_000,
+            total_ms: 600_000,
+            stream_total_ms: 3_600_000,
+        }
     }
 }
 
@@ -401,7 +407,9 @@ impl Validate for Timeouts {
 
 /// RFC 9110 §5.1: a field name is a token.
 pub fn is_header_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// RFC 9110 §5.5: visible ASCII, space and tab; nothing that could end the line.
@@ -412,8 +420,18 @@ pub fn is_header_value(value: &str) -> bool {
 /// Headers that the gateway or the protocol sets itself.
 pub fn is_reserved_header(name: &str) -> bool {
     const RESERVED: [&str; 12] = [
-        "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "via", "x-request-id",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-request-id",
     ];
     RESERVED.contains(&name.to_ascii_lowercase().as_str())
 }
@@ -484,7 +502,14 @@ mod tests {
 
     #[test]
     fn a_new_credential_needs_its_secret_and_an_old_one_keeps_it() {
-        let credential = CredentialDraft { id: None, label: "main".into(), secret: None, weight: 100, enabled: true, limits: UpstreamLimits::default() };
+        let credential = CredentialDraft {
+            id: None,
+            label: "main".into(),
+            secret: None,
+            weight: 100,
+            enabled: true,
+            limits: UpstreamLimits::default(),
+        };
         let mut provider = ProviderDraft { credentials: vec![credential], ..draft() };
         assert_eq!(provider.validate(), Err(vec![Problem::new("credentials[0].secret", Issue::SecretRequired)]));
         provider.credentials[0].id = Some(CredentialId(uuid::Uuid::nil()));

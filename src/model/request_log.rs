@@ -27,7 +27,13 @@ pub enum Outcome {
 impl Outcome {
     /// All outcomes, in the order of the filter.
     pub const ALL: [Self; 7] = [
-        Self::Served, Self::Saved, Self::Failed, Self::Interrupted, Self::ClientLeft, Self::RateLimited, Self::ClientError,
+        Self::Served,
+        Self::Saved,
+        Self::Failed,
+        Self::Interrupted,
+        Self::ClientLeft,
+        Self::RateLimited,
+        Self::ClientError,
     ];
 
     /// The word stored and sent.

@@ -237,7 +237,9 @@ pub fn check_password(password: &str, username: &str) -> Result<(), Issue> {
     let mut letters = lower.chars();
     let first = letters.next();
     let one_letter = letters.all(|c| Some(c) == first);
-    let easy = TRIED_FIRST.iter().any(|word| lower.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!') == *word || lower == *word);
+    let easy = TRIED_FIRST
+        .iter()
+        .any(|word| lower.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!') == *word || lower == *word);
     if one_letter || easy || (!username.is_empty() && lower == username.to_lowercase()) {
         return Err(Issue::WeakPassword);
     }
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_role_includes_all_of_the_roles_below_it() {
-        for permission in [Permission::View, Permission::Operate, Permission::ManageProviders, Permission::ManageUsers] {
+        for permission in [Permission::View, Permission::Operate, Permission::ManageProviders, Permission::ManageUsers]
+        {
             let allowed: Vec<bool> = Role::ALL.into_iter().map(|role| role.allows(permission)).collect();
             assert!(allowed.is_sorted(), "{permission:?}: {allowed:?}");
             assert!(Role::Owner.allows(permission));

@@ -57,7 +57,9 @@ impl Settings {
 /// Variables that look like ours and are not: most likely a slip of the pen.
 fn misspelt(sources: &Sources) -> Vec<String> {
     let unknown = sources.environment.keys().filter(|name| name.starts_with("RONDO_") && table::find(name).is_none());
-    unknown.map(|name| format!("{name} is set but no setting has this name; `rondo serve --help` lists them all")).collect()
+    unknown
+        .map(|name| format!("{name} is set but no setting has this name; `rondo serve --help` lists them all"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -92,9 +94,17 @@ mod tests {
         for (name, value, message) in [
             ("RONDO_LISTEN", "3000", "RONDO_LISTEN: \"3000\" is not an address and port such as 127.0.0.1:3000"),
             ("RONDO_DEFAULT_RPM", "-1", "RONDO_DEFAULT_RPM: \"-1\" is not a whole number from 0 to 10000000"),
-            ("RONDO_REPLAY_LIMIT", "64MiB", "RONDO_REPLAY_LIMIT: \"64MiB\" is not a size from 0 to 32MiB, such as 32MiB"),
+            (
+                "RONDO_REPLAY_LIMIT",
+                "64MiB",
+                "RONDO_REPLAY_LIMIT: \"64MiB\" is not a size from 0 to 32MiB, such as 32MiB",
+            ),
             ("RONDO_TIME_ZONE", "Mars", "RONDO_TIME_ZONE: \"Mars\" is not a time zone such as Asia/Shanghai or UTC"),
-            ("RONDO_LOG", "rondo=loud", "RONDO_LOG: \"rondo=loud\" is not a log filter such as info or rondo=debug,info"),
+            (
+                "RONDO_LOG",
+                "rondo=loud",
+                "RONDO_LOG: \"rondo=loud\" is not a log filter such as info or rondo=debug,info",
+            ),
             ("RONDO_ALLOW_PRIVATE_UPSTREAMS", "maybe", "RONDO_ALLOW_PRIVATE_UPSTREAMS: \"maybe\" is not true or false"),
         ] {
             assert_eq!(refusal(&[(name, value)]), message);

@@ -1,10 +1,80 @@
 //! The document and its routes.
 
 use leptos::prelude::*;
+use leptos_meta::{MetaTags, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+use super::{
+    clock::Clock,
+    components::layout::Frame,
+    icon::SPRITE,
+    pages::{dashboard::Dashboard, not_found::NotFound},
+    preferences::{Preferences, Theme},
+    session::Session,
+};
+
+/// The HTML document around [`App`]; server only.
+///
+/// The server provides [`Preferences`] as context before rendering. The hydration links are
+/// written here by hand: Leptos' own carry the nonce in `crossorigin`, which Firefox refuses.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let preferences = use_context::<Preferences>().unwrap_or_default();
+    let (pkg, name) = (options.site_pkg_dir.clone(), options.output_name.clone());
+    let file = move |ending: &str| format!("/{pkg}/{name}.{ending}");
+    let start = format!(
+        "import init, {{ hydrate }} from \"{}\"; await init({{ module_or_path: \"{}\" }}); hydrate();",
+        file("js"),
+        file("wasm")
+    );
+    let theme = (preferences.theme != Theme::Auto).then(|| preferences.theme.as_str());
+    view! {
+        <!DOCTYPE html>
+        <html
+            lang=preferences.language.tag()
+            data-theme=theme
+            data-zone=preferences.zone_minutes.to_string()
+            data-now=preferences.now_ms.to_string()
+        >
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
+                <meta name="color-scheme" content="light dark"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="preload" href="/fonts/geist.woff2" r#as="font" r#type="font/woff2" crossorigin="anonymous"/>
+                <link rel="stylesheet" href=file("css")/>
+                <link rel="modulepreload" href=file("js")/>
+                <link rel="preload" href=file("wasm") r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+                <script r#type="module" nonce=leptos::nonce::use_nonce()>{start}</script>
+                <AutoReload options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+                <div hidden inner_html=SPRITE></div>
+            </body>
+        </html>
+    }
+}
 
 /// The whole application, as the browser hydrates it.
 #[component]
 pub fn App() -> impl IntoView {
-    let (count, set_count) = signal(0);
-    view! { <button on:click=move |_| set_count.update(|n| *n += 1)>{count}</button> }
+    provide_meta_context();
+    let preferences = use_context::<Preferences>().unwrap_or_else(Preferences::of_document);
+    provide_context(preferences);
+    Clock::provide(preferences);
+    Session::provide(Signal::derive(|| None));
+    view! {
+        <Router>
+            <Routes fallback=NotFound>
+                <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
+                    <Route path=path!("") view=Dashboard ssr=SsrMode::Async/>
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
 }

@@ -8,7 +8,8 @@ use super::{source::ConfigError, table::SETTINGS};
 
 /// Every key of the file as (setting, text, line).
 pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(&'static str, String, usize)>, ConfigError> {
-    let malformed = |at: usize, message: String| ConfigError::Malformed { path: path.into(), line: line_of(text, at), message };
+    let malformed =
+        |at: usize, message: String| ConfigError::Malformed { path: path.into(), line: line_of(text, at), message };
     let keys: BTreeMap<Spanned<String>, Spanned<toml::Value>> = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         malformed(at, error.message().lines().next().unwrap_or("not TOML").to_owned())
@@ -21,8 +22,9 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(&'static str, String,
             return Err(ConfigError::UnknownKey { path: path.into(), line, key: key.into_inner() });
         };
         let at = value.span().start;
-        let text = plain(value.into_inner())
-            .ok_or_else(|| malformed(at, format!("{} takes a text, a number, true, false or a list of texts", setting.key())))?;
+        let text = plain(value.into_inner()).ok_or_else(|| {
+            malformed(at, format!("{} takes a text, a number, true, false or a list of texts", setting.key()))
+        })?;
         values.push((setting.name, text, line));
     }
     Ok(values)

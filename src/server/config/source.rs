@@ -165,7 +165,12 @@ impl Values {
     }
 
     /// Reads a setting that has a default value.
-    pub(super) fn read<T>(&self, name: &'static str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, ConfigError> {
+    pub(super) fn read<T>(
+        &self,
+        name: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
         let value = self.read_optional(name, expected, parse)?;
         Ok(value.expect("settings read this way have a default in the table"))
     }

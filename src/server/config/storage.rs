@@ -59,9 +59,10 @@ impl Storage {
             "a database address such as sqlite:/var/lib/rondo/rondo.db or postgres://user:password@host/rondo",
             |text| starts(text, &["sqlite:", "postgres://", "postgresql://"]),
         )?;
-        let redis_url = values.read_optional("REDIS_URL", "a Redis address such as redis://127.0.0.1:6379", |text| {
-            starts(text, &["redis://", "rediss://"])
-        })?;
+        let redis_url =
+            values.read_optional("REDIS_URL", "a Redis address such as redis://127.0.0.1:6379", |text| {
+                starts(text, &["redis://", "rediss://"])
+            })?;
         let key = values.read_optional("ENCRYPTION_KEY", "a key", |text| Some(Confidential(text.to_owned())))?;
         let encryption_key = match (key, values.path("ENCRYPTION_KEY_FILE")) {
             (Some(_), Some(_)) => return Err(ConfigError::Both("ENCRYPTION_KEY", "ENCRYPTION_KEY_FILE")),
@@ -90,7 +91,9 @@ fn default_data_dir(sources: &Sources) -> Option<PathBuf> {
     } else if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Application Support"))
     } else {
-        variable("XDG_DATA_HOME").filter(|path| Path::is_absolute(path)).or_else(|| home().map(|home| home.join(".local/share")))
+        variable("XDG_DATA_HOME")
+            .filter(|path| Path::is_absolute(path))
+            .or_else(|| home().map(|home| home.join(".local/share")))
     };
     base.map(|base| base.join("rondo"))
 }

@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_public_url_is_an_origin_and_nothing_more() {
-        assert_eq!(PublicUrl::parse("https://Gate.example.com/").map(|url| url.text), Some("https://gate.example.com".into()));
+        assert_eq!(
+            PublicUrl::parse("https://Gate.example.com/").map(|url| url.text),
+            Some("https://gate.example.com".into())
+        );
         assert!(PublicUrl::parse("http://10.0.0.5:3000").is_some_and(|url| !url.https));
         for text in ["gate.example.com", "ftp://x", "https://x/rondo", "https://u:p@x", "https://x?y", "https://"] {
             assert_eq!(PublicUrl::parse(text), None, "{text}");

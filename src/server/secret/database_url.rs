@@ -21,10 +21,14 @@ pub enum DatabaseUrl {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
     /// Another database, or no address at all.
-    #[error("is not a database address; use `sqlite:`, `sqlite:/path/to/rondo.db` or `postgres://user:password@host/database`")]
+    #[error(
+        "is not a database address; use `sqlite:`, `sqlite:/path/to/rondo.db` or `postgres://user:password@host/database`"
+    )]
     Unknown,
     /// SQLite in memory.
-    #[error("asks for a database in memory, which every restart would empty; use `sqlite:` for a file in the data directory")]
+    #[error(
+        "asks for a database in memory, which every restart would empty; use `sqlite:` for a file in the data directory"
+    )]
     Memory,
     /// No host or database is named.
     #[error("names no host; use `postgres://user:password@host/database`")]
@@ -65,7 +69,11 @@ impl FromStr for DatabaseUrl {
                 let authority = rest.split(['/', '?']).next().unwrap_or_default();
                 let socket = rest.contains("host=");
                 let host = authority.rsplit('@').next().unwrap_or_default();
-                if host.is_empty() && !socket { Err(DatabaseUrlError::NoHost) } else { Ok(Self::Postgres(Secret::new(text))) }
+                if host.is_empty() && !socket {
+                    Err(DatabaseUrlError::NoHost)
+                } else {
+                    Ok(Self::Postgres(Secret::new(text)))
+                }
             }
             _ => Err(DatabaseUrlError::Unknown),
         }
@@ -137,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
-        let url: DatabaseUrl = "postgres://ana:p@ss/w:rd@db:5432/rondo?sslmode=require&password=pw".parse().expect("valid");
+        let url: DatabaseUrl =
+            "postgres://ana:p@ss/w:rd@db:5432/rondo?sslmode=require&password=pw".parse().expect("valid");
         assert_eq!(url.to_string(), "postgres://ana@db:5432/rondo");
         assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://ana@db:5432/rondo)");
         assert_eq!(without_password("redis://:pw@cache:6379/0"), "redis://cache:6379/0");

@@ -98,10 +98,8 @@ fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&draft)?;
-    let linked = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| match std::fs::hard_link(&draft, path) {
+    let linked =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| match std::fs::hard_link(&draft, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         });
@@ -144,7 +142,10 @@ mod tests {
         let path = dir.path().join(FILE_NAME);
         let ids: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
             let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| MasterKey::load_or_create(&path))).collect();
-            starts.into_iter().map(|start| start.join().expect("no panic").expect("a key").key_id().to_owned()).collect()
+            starts
+                .into_iter()
+                .map(|start| start.join().expect("no panic").expect("a key").key_id().to_owned())
+                .collect()
         });
         assert_eq!(ids.len(), 1);
     }

@@ -57,7 +57,13 @@ mod tests {
     fn an_absent_user_costs_as_much_as_a_wrong_password() {
         let stored = hash("correct horse battery");
         let time = |run: &dyn Fn()| {
-            let mut took: Vec<_> = (0..5).map(|_| { let start = std::time::Instant::now(); run(); start.elapsed() }).collect();
+            let mut took: Vec<_> = (0..5)
+                .map(|_| {
+                    let start = std::time::Instant::now();
+                    run();
+                    start.elapsed()
+                })
+                .collect();
             took.sort();
             took[2].as_secs_f64()
         };

@@ -279,6 +279,9 @@ mod tests {
 
     #[test]
     fn debug_says_the_name_only() {
-        assert_eq!(format!("{:?} {:?} {:?}", key(1), Secret::new("x"), Sealed("v1.a.b.c".into())), "MasterKey Secret Sealed");
+        assert_eq!(
+            format!("{:?} {:?} {:?}", key(1), Secret::new("x"), Sealed("v1.a.b.c".into())),
+            "MasterKey Secret Sealed"
+        );
     }
 }

@@ -1,0 +1,9 @@
+//! The frame around every page of the back office: sidebar, rail or tab bar, and the page bar.
+
+pub mod bar;
+pub mod frame;
+pub mod navigation;
+pub mod switches;
+
+pub use bar::{Crumb, PageBar};
+pub use frame::Frame;

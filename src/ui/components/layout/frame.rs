@@ -1,0 +1,89 @@
+//! The frame: who is here, where one can go, and the page between.
+
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+
+use super::{
+    navigation::{BrandMark, SideNavigation, TabBar},
+    switches::{LanguageSwitch, SignOut, ThemeSwitch},
+};
+use crate::{
+    model::user::Viewer,
+    ui::{
+        format,
+        i18n::t,
+        live::Live,
+        session::{Session, role_name},
+    },
+};
+
+/// The back office around the page that the address names. Needs a session.
+#[component]
+pub fn Frame() -> impl IntoView {
+    Live::provide();
+    view! {
+        <a class="btn skip" href="#content">{t!(shell::skip)}</a>
+        <div class="shell">
+            <aside class="side">
+                <a href="/admin" class="flex items-center gap-2.5 h-13 px-2.5 max-xl:justify-center flex-none no-underline">
+                    <BrandMark/>
+                    <span class="wide-only text-[0.9375rem] font-semibold tracking-tight">"Rondo"</span>
+                </a>
+                <SideNavigation/>
+                <div class="mt-auto pt-4"><RevisionLine/></div>
+                <PersonLine/>
+            </aside>
+            <main id="content" class="min-w-0"><Outlet/></main>
+        </div>
+        <TabBar/>
+    }
+    .into_any()
+}
+
+/// Which configuration the gateway serves with.
+#[component]
+fn RevisionLine() -> impl IntoView {
+    let live = Live::here();
+    let revision =
+        Memo::new(move |_| live.snapshot.with(|snapshot| snapshot.as_ref().map(|snapshot| snapshot.revision)));
+    let line = move || {
+        revision.get().map(|revision| {
+            view! {
+                <p class="caption px-2.5 pb-1.5">{t!(shell::revision, revision)}</p>
+                <div class="h-[3px] mx-2.5 mb-3 rounded-full bg-ok"></div>
+            }
+        })
+    };
+    view! { <div class="wide-only">{line}</div> }.into_any()
+}
+
+/// Name and role, and the choices that belong to a person.
+#[component]
+fn PersonLine() -> impl IntoView {
+    let session = Session::here();
+    let who = move || session.viewer().map(|viewer| view! { <Person viewer/> });
+    view! {
+        <div class="flex items-center gap-1 border-t pt-3 max-xl:flex-col">
+            {who}
+            <div class="flex items-center xl:ml-auto max-xl:flex-col">
+                <LanguageSwitch/>
+                <ThemeSwitch/>
+                <SignOut/>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Person(viewer: Viewer) -> impl IntoView {
+    let name = if viewer.display_name.is_empty() { viewer.username } else { viewer.display_name };
+    view! {
+        <span class="avatar" title=name.clone()>{format::initials(&name)}</span>
+        <span class="wide-only min-w-0 pl-1.5 leading-4.5">
+            <span class="block font-medium truncate">{name}</span>
+            <span class="block caption">{role_name(viewer.role)}</span>
+        </span>
+    }
+    .into_any()
+}

@@ -1,0 +1,5 @@
+//! Words of the chart.
+
+phrases! {
+    placeholder => "x", "x";
+}

@@ -1,0 +1,5 @@
+//! Words of the dashboard.
+
+phrases! {
+    placeholder => "x", "x";
+}

@@ -1,0 +1,5 @@
+//! Words of the health.
+
+phrases! {
+    placeholder => "x", "x";
+}

@@ -1,0 +1,5 @@
+//! Words of the requests.
+
+phrases! {
+    placeholder => "x", "x";
+}
