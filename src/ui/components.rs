@@ -1,5 +1,9 @@
 //! Components: each is one idea about a screen. Tokens and shapes are in `style/`.
 
+pub mod dialog;
 pub mod feedback;
+pub mod form;
 pub mod layout;
 pub mod status;
+pub mod table;
+pub mod toast;

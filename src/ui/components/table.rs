@@ -1,0 +1,10 @@
+//! Lists: their state in the address, sortable heads, paging, selection, and the faces of a list
+//! that has nothing to show.
+
+pub mod face;
+pub mod list;
+pub mod select;
+
+pub use face::{EmptyFirst, EmptyFiltered, ListSkeleton};
+pub use list::{ListState, Pager, SearchBox, SortHead};
+pub use select::{BulkBar, RowCheck, Selection};
