@@ -133,6 +133,30 @@ impl AttemptOutcome {
             Self::ClientLeft => "client_left",
         }
     }
+
+    /// What it says about the provider: `Some(true)` is a success, `Some(false)` a failure, `None`
+    /// nothing (a limit, a refused credential, an unknown model, a client that left).
+    pub fn success(self) -> Option<bool> {
+        match self {
+            Self::Answered | Self::ClientError => Some(true),
+            Self::RateLimited | Self::QuotaExhausted | Self::CredentialRefused | Self::ModelNotFound | Self::ClientLeft => None,
+            Self::Dns
+            | Self::AddressRefused
+            | Self::Connect
+            | Self::ConnectTimeout
+            | Self::Tls
+            | Self::Reset
+            | Self::FirstByteTimeout
+            | Self::InvalidResponse
+            | Self::Overloaded
+            | Self::ServerError
+            | Self::StreamError
+            | Self::EmptyStream
+            | Self::BodyBroken
+            | Self::IdleTimeout
+            | Self::TotalTimeout => Some(false),
+        }
+    }
 }
 
 /// Why a candidate was not drawn.

@@ -1,0 +1,17 @@
+//! What each provider and credential is good for now, learnt from the traffic itself.
+//!
+//! [`breaker`] is the pure state machine of one provider; [`cooldown`] reads how long an upstream
+//! asks to be left alone; [`passive`] says what each outcome of an attempt means for both.
+//! [`board`] holds the shared state: it outlives routing tables, counts what is in flight and
+//! tells changes to whoever listens.
+
+pub mod board;
+pub mod breaker;
+pub mod clock;
+pub mod cooldown;
+pub mod credential;
+pub mod panic;
+pub mod passive;
+pub mod permit;
+pub mod provider;
+pub mod window;

@@ -1,0 +1,68 @@
+//! What an outcome means: for the provider's breaker, and for the credential that was used.
+//!
+//! The table of `gateway.md` §5 as one pure function, so that the proxy decides nothing by itself.
+
+use super::{breaker::Verdict, credential::CredentialState};
+use crate::model::request_log::AttemptOutcome;
+
+/// A 429 that names no time, milliseconds.
+const RATE_LIMITED_MS: u64 = 60_000;
+/// An exhausted quota that names no time, milliseconds.
+const EXHAUSTED_MS: u64 = 600_000;
+
+/// What the attempt says about its provider.
+pub fn verdict(outcome: AttemptOutcome) -> Verdict {
+    match outcome.success() {
+        Some(true) => Verdict::Success,
+        Some(false) => Verdict::Failure,
+        None => Verdict::Neutral,
+    }
+}
+
+/// Applies the outcome to the credential: cooldown, refusal, or proof that it works.
+///
+/// `retry_after_ms` is what the upstream asked for, as [`super::cooldown`] read it.
+pub fn learn(credential: &CredentialState, outcome: AttemptOutcome, retry_after_ms: Option<u64>, now_ms: u64) {
+    match outcome {
+        AttemptOutcome::RateLimited => credential.cool(now_ms, retry_after_ms.unwrap_or(RATE_LIMITED_MS)),
+        AttemptOutcome::QuotaExhausted => credential.cool(now_ms, EXHAUSTED_MS),
+        AttemptOutcome::Overloaded => credential.overloaded(now_ms, retry_after_ms),
+        AttemptOutcome::CredentialRefused => credential.refused(now_ms),
+        AttemptOutcome::Answered => credential.accepted(),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::id::CredentialId, server::health::credential::Standing};
+
+    fn after(outcome: AttemptOutcome, retry_after_ms: Option<u64>) -> Standing {
+        let credential = CredentialState::new(CredentialId(uuid::Uuid::nil()));
+        learn(&credential, outcome, retry_after_ms, 1_000);
+        credential.standing(1_000)
+    }
+
+    #[test]
+    fn limits_cool_a_credential_and_leave_its_provider_alone() {
+        assert_eq!(after(AttemptOutcome::RateLimited, Some(5_000)), Standing::Cooling { until_ms: 6_000 });
+        assert_eq!(after(AttemptOutcome::RateLimited, None), Standing::Cooling { until_ms: 61_000 });
+        assert_eq!(after(AttemptOutcome::QuotaExhausted, None), Standing::Cooling { until_ms: 601_000 });
+        assert_eq!(verdict(AttemptOutcome::RateLimited), Verdict::Neutral);
+        assert_eq!(verdict(AttemptOutcome::QuotaExhausted), Verdict::Neutral);
+    }
+
+    #[test]
+    fn an_overloaded_provider_fails_and_its_credential_cools() {
+        assert_eq!(after(AttemptOutcome::Overloaded, None), Standing::Cooling { until_ms: 6_000 });
+        assert_eq!(verdict(AttemptOutcome::Overloaded), Verdict::Failure);
+    }
+
+    #[test]
+    fn the_clients_own_mistake_counts_as_an_answer() {
+        assert_eq!(after(AttemptOutcome::ClientError, None), Standing::Ready);
+        assert_eq!(verdict(AttemptOutcome::ClientError), Verdict::Success);
+        assert_eq!(verdict(AttemptOutcome::ClientLeft), Verdict::Neutral);
+    }
+}

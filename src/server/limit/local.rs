@@ -1,0 +1,262 @@
+//! Limits on this node: a bucket and a count of requests in flight per subject.
+//!
+//! Subjects live in shards, each behind its own short lock (a lookup and some arithmetic, never
+//! across an await), so that cores rarely meet. Idle subjects are forgotten when a shard has
+//! doubled since it was last swept: constant cost per request, and memory follows those who are
+//! active now, not all who ever called.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::gcra::{Answer, Bucket, Rate, take_all};
+use crate::model::{
+    id::{ApiKeyId, CredentialId, GroupId, ProviderId},
+    rate_limit::{KeyLimits, UpstreamLimits},
+};
+
+const SHARDS: usize = 16;
+/// The shard of all upstreams: a provider and its credential are taken from under one lock.
+const UPSTREAMS: usize = 0;
+/// A shard is not swept below this size.
+const SMALL: usize = 256;
+
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A client's key.
+    ApiKey(ApiKeyId),
+    /// A client without a key, by its address in that group.
+    Anonymous(GroupId, IpAddr),
+    /// A provider as a whole.
+    Provider(ProviderId),
+    /// One credential of a provider.
+    Credential(CredentialId),
+}
+
+impl From<ApiKeyId> for Subject {
+    fn from(id: ApiKeyId) -> Self {
+        Self::ApiKey(id)
+    }
+}
+
+/// What a limit says to one request; the numbers of `X-RateLimit-*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it is admitted.
+    pub allowed: bool,
+    /// Requests a minute; 0 = nothing is limited, leave the headers out.
+    pub limit: u32,
+    /// Requests that would still be admitted now.
+    pub remaining: u32,
+    /// Seconds until the bucket is full, rounded up.
+    pub reset_s: u32,
+    /// Seconds until the next request is admitted, rounded up; 0 when one is.
+    pub retry_after_s: u32,
+}
+
+impl Decision {
+    /// Nothing is limited.
+    pub const UNLIMITED: Self = Self { allowed: true, limit: 0, remaining: 0, reset_s: 0, retry_after_s: 0 };
+
+    fn of(rate: Rate, answer: Answer) -> Self {
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let seconds = |time: Duration| small(time.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX));
+        Self {
+            allowed: answer.allowed,
+            limit: small(rate.requests_per_minute()),
+            remaining: small(answer.remaining),
+            reset_s: seconds(answer.reset),
+            retry_after_s: seconds(answer.retry_after),
+        }
+    }
+}
+
+/// The limits of this node. Cheap to clone; all clones are the same limiter.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    hasher: RandomState,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashMap<Subject, Entry>,
+    swept_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    bucket: Bucket,
+    in_flight: Arc<AtomicU32>,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limiter {
+    /// Every bucket full.
+    pub fn new() -> Self {
+        Self { shared: Arc::new(Shared { hasher: RandomState::new(), shards: Default::default() }) }
+    }
+
+    /// Takes one request from the rate of a key. `default_rpm` is for keys without one of their own.
+    pub fn take(&self, subject: impl Into<Subject>, limits: &KeyLimits, default_rpm: u32, now_ns: u64) -> Decision {
+        let rpm = limits.rpm.unwrap_or(default_rpm);
+        match Rate::per_minute(rpm, limits.burst) {
+            Some(rate) => self.take_rate(subject.into(), rate, now_ns),
+            None => Decision::UNLIMITED,
+        }
+    }
+
+    /// What [`Limiter::take`] would say, without taking anything: for answers that spend no quota.
+    pub fn look(&self, subject: impl Into<Subject>, limits: &KeyLimits, default_rpm: u32, now_ns: u64) -> Decision {
+        let Some(rate) = Rate::per_minute(limits.rpm.unwrap_or(default_rpm), limits.burst) else {
+            return Decision::UNLIMITED;
+        };
+        let subject = subject.into();
+        let bucket = self.shard(&subject).bucket(subject);
+        Decision::of(rate, bucket.check(rate, now_ns))
+    }
+
+    /// Counts a request in flight, until the guard is dropped: on body end, error and disconnect
+    /// alike. `None` when `most` are (0 = no limit). Enter before taking a rate, so that a request
+    /// refused here costs no quota.
+    pub fn enter(&self, subject: impl Into<Subject>, most: u32, now_ns: u64) -> Option<InFlight> {
+        let subject = subject.into();
+        let mut shard = self.shard(&subject);
+        shard.make_room(now_ns);
+        let in_flight = &shard.entries.entry(subject).or_default().in_flight;
+        // Counted up under the shard's lock only, so the check and the count are one step.
+        if most > 0 && in_flight.load(Relaxed) >= most {
+            return None;
+        }
+        in_flight.fetch_add(1, Relaxed);
+        Some(InFlight { in_flight: Arc::clone(in_flight) })
+    }
+
+    /// Whether an upstream has room by its own limits; takes nothing.
+    pub fn has_room(&self, subject: impl Into<Subject>, limits: &UpstreamLimits, now_ns: u64) -> bool {
+        if limits.is_none() {
+            return true;
+        }
+        let subject = subject.into();
+        let shard = self.shard(&subject);
+        let Some(entry) = shard.entries.get(&subject) else { return true };
+        let concurrency = limits.concurrency == 0 || entry.in_flight.load(Relaxed) < limits.concurrency;
+        let rate = Rate::per_minute(limits.rpm, None).is_none_or(|rate| entry.bucket.check(rate, now_ns).allowed);
+        concurrency && rate
+    }
+
+    /// Takes one attempt from the rates of a provider and of its credential: from both or from none.
+    pub fn take_upstream(
+        &self,
+        provider: (ProviderId, &UpstreamLimits),
+        credential: (CredentialId, &UpstreamLimits),
+        now_ns: u64,
+    ) -> bool {
+        let limited = [
+            (Subject::Provider(provider.0), Rate::per_minute(provider.1.rpm, None)),
+            (Subject::Credential(credential.0), Rate::per_minute(credential.1.rpm, None)),
+        ];
+        let limited: Vec<_> = limited.into_iter().filter_map(|(subject, rate)| Some((subject, rate?))).collect();
+        if limited.is_empty() {
+            return true;
+        }
+        let mut shard = lock(&self.shared.shards[UPSTREAMS]);
+        shard.make_room(now_ns);
+        let mut buckets: Vec<_> = limited.iter().map(|(subject, rate)| (shard.bucket(*subject), *rate)).collect();
+        let mut taken: Vec<_> = buckets.iter_mut().map(|(bucket, rate)| (bucket, *rate)).collect();
+        let allowed = take_all(&mut taken, now_ns).is_none_or(|answer| answer.allowed);
+        for ((subject, _), (bucket, _)) in limited.into_iter().zip(buckets) {
+            shard.entries.entry(subject).or_default().bucket = bucket;
+        }
+        allowed
+    }
+
+    /// Forgets every subject whose bucket is full and that has nothing in flight.
+    pub fn sweep(&self, now_ns: u64) {
+        for shard in &self.shared.shards {
+            lock(shard).sweep(now_ns);
+        }
+    }
+
+    /// Subjects remembered now.
+    pub fn len(&self) -> usize {
+        self.shared.shards.iter().map(|shard| lock(shard).entries.len()).sum()
+    }
+
+    /// Whether no subject is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn take_rate(&self, subject: Subject, rate: Rate, now_ns: u64) -> Decision {
+        let mut shard = self.shard(&subject);
+        shard.make_room(now_ns);
+        let bucket = &mut shard.entries.entry(subject).or_default().bucket;
+        Decision::of(rate, bucket.take(rate, now_ns))
+    }
+
+    fn index(&self, subject: &Subject) -> usize {
+        match subject {
+            Subject::Provider(_) | Subject::Credential(_) => UPSTREAMS,
+            Subject::ApiKey(_) | Subject::Anonymous(..) => {
+                (self.shared.hasher.hash_one(subject) % SHARDS as u64) as usize
+            }
+        }
+    }
+
+    fn shard(&self, subject: &Subject) -> MutexGuard<'_, Shard> {
+        lock(&self.shared.shards[self.index(subject)])
+    }
+}
+
+impl Shard {
+    fn bucket(&self, subject: Subject) -> Bucket {
+        self.entries.get(&subject).map_or_else(Bucket::default, |entry| entry.bucket)
+    }
+
+    fn make_room(&mut self, now_ns: u64) {
+        if self.entries.len() >= SMALL.max(2 * self.swept_at) {
+            self.sweep(now_ns);
+        }
+    }
+
+    fn sweep(&mut self, now_ns: u64) {
+        self.entries.retain(|_, entry| !entry.bucket.is_full(now_ns) || Arc::strong_count(&entry.in_flight) > 1);
+        self.entries.shrink_to(2 * self.entries.len());
+        self.swept_at = self.entries.len();
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request in flight; counted out when dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    in_flight: Arc<AtomicU32>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+}
