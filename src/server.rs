@@ -1,4 +1,8 @@
 //! The server's rooms. `serve` wires them; none of them wires itself.
 
+pub mod balance;
 pub mod config;
+pub mod health;
+pub mod limit;
+pub mod record;
 pub mod secret;

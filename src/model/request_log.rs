@@ -139,7 +139,11 @@ impl AttemptOutcome {
     pub fn success(self) -> Option<bool> {
         match self {
             Self::Answered | Self::ClientError => Some(true),
-            Self::RateLimited | Self::QuotaExhausted | Self::CredentialRefused | Self::ModelNotFound | Self::ClientLeft => None,
+            Self::RateLimited
+            | Self::QuotaExhausted
+            | Self::CredentialRefused
+            | Self::ModelNotFound
+            | Self::ClientLeft => None,
             Self::Dns
             | Self::AddressRefused
             | Self::Connect
