@@ -1,1 +1,3 @@
 //! Builds, wires, listens, drains.
+
+pub mod site;

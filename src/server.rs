@@ -6,3 +6,4 @@ pub mod health;
 pub mod limit;
 pub mod record;
 pub mod secret;
+pub mod upstream;

@@ -1,0 +1,120 @@
+//! Everything but the proxy route: the back office, its server functions, static files, probes.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use leptos::prelude::*;
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use rust_embed::Embed;
+
+use crate::ui::{
+    app::{App, shell},
+    preferences::Preferences,
+};
+
+/// Built files of the client: from disk while developing, inside the binary in a release.
+#[derive(Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/target/site"]
+#[allow_missing = true]
+struct Site;
+
+/// Site options, compiled in; `LEPTOS_*` variables override them while developing.
+pub fn leptos_options() -> LeptosOptions {
+    leptos::config::get_config_from_str(include_str!("../../Leptos.toml"))
+        .expect("Leptos.toml is compiled in and tested")
+}
+
+/// The pages, with what their server functions find in context.
+pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync + 'static) -> Router {
+    let routes = generate_route_list(App);
+    let context = move || {
+        provide_preferences();
+        provide();
+        set_content_security_policy();
+    };
+    let shell_options = options.clone();
+    Router::new()
+        .leptos_routes_with_context(options, routes, context, move || shell(shell_options.clone()))
+        .fallback(asset)
+        .with_state(options.clone())
+}
+
+/// Language, theme and zone from the cookies of this request, before anything is rendered.
+fn provide_preferences() {
+    let Some(head) = use_context::<axum::http::request::Parts>() else { return };
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    provide_context(Preferences::read(text(header::COOKIE), text(header::ACCEPT_LANGUAGE), now_ms));
+}
+
+/// Scripts only with this page's nonce, and WASM; style attributes because charts place their labels
+/// by percent and a nonce-only policy would drop them from server-rendered HTML.
+fn set_content_security_policy() {
+    let Some(options) = use_context::<leptos_axum::ResponseOptions>() else { return };
+    let script = use_nonce().map_or_else(|| "'self'".to_owned(), |nonce| format!("'nonce-{nonce}' 'wasm-unsafe-eval'"));
+    let policy = format!(
+        "default-src 'self'; script-src {script}; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
+         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        options.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    options.insert_header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    options.insert_header(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    options.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// A built file, with the best encoding the client takes.
+async fn asset(State(_options): State<LeptosOptions>, request: axum::extract::Request) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    let accepts = |encoding: &str| {
+        let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        accepted.is_some_and(|value| value.split(',').any(|part| part.trim().starts_with(encoding)))
+    };
+    let candidates = [("br", ".br"), ("gzip", ".gz")];
+    let encoded = candidates
+        .iter()
+        .filter(|(encoding, _)| accepts(encoding))
+        .find_map(|(encoding, suffix)| Site::get(&format!("{path}{suffix}")).map(|file| (file, Some(*encoding))));
+    let Some((file, encoding)) = encoded.or_else(|| Site::get(path).map(|file| (file, None))) else {
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+    };
+    let kind = Site::get(path)
+        .map_or_else(|| "application/octet-stream".to_owned(), |plain| plain.metadata.mimetype().to_owned());
+    let hash = file.metadata.sha256_hash();
+    let etag = format!("\"{}\"", hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    // The package directory carries the version in its name in a release; anything else is asked again.
+    let caching = if path.starts_with("pkg-") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut response = file.data.into_owned().into_response();
+    let headers = response.headers_mut();
+    let set = |headers: &mut axum::http::HeaderMap, name, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(headers, header::CONTENT_TYPE, &kind);
+    set(headers, header::ETAG, &etag);
+    set(headers, header::CACHE_CONTROL, caching);
+    set(headers, header::VARY, "accept-encoding");
+    set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if let Some(encoding) = encoding {
+        set(headers, header::CONTENT_ENCODING, encoding);
+    }
+    response
+}
+
+/// `/livez` touches nothing: the process answers.
+pub fn probes(ready: tokio::sync::watch::Receiver<bool>) -> Router {
+    let readiness = move || {
+        let ready = *ready.borrow();
+        async move { if ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") } }
+    };
+    Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(readiness))
+}
