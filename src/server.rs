@@ -6,4 +6,5 @@ pub mod health;
 pub mod limit;
 pub mod record;
 pub mod secret;
+pub mod store;
 pub mod upstream;

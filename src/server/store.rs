@@ -1,0 +1,133 @@
+//! The store: configuration and request log, in SQLite files or in PostgreSQL.
+//!
+//! SQLite needs nothing installed and holds one machine's configuration; PostgreSQL is shared by several
+//! nodes. Both run the same statements (see `sql`) and pass the same tests. The data plane never waits for
+//! the store: it works from a table compiled out of a [`Snapshot`].
+//!
+//! Every change of the configuration goes through [`Store::change`]: one transaction with its audit rows and
+//! the next revision.
+
+mod api_key;
+mod audit;
+mod change;
+mod column;
+mod error;
+mod group;
+mod migrate;
+mod postgres;
+mod provider;
+mod request_log;
+mod session;
+mod setting;
+mod snapshot;
+mod sql;
+mod sqlite;
+mod user;
+
+use std::path::PathBuf;
+
+use sqlx::{Executor, SqlSafeStr, sqlite::SqliteSynchronous};
+
+pub use self::{
+    api_key::StoredApiKey,
+    change::Change,
+    error::{StoreError, Trouble},
+    migrate::MigrationStatus,
+    provider::StoredProvider,
+    request_log::Gap,
+    session::{NewSession, StoredSession},
+    snapshot::Snapshot,
+    user::StoredUser,
+};
+pub use crate::server::secret::database_url::{DatabaseUrl, DatabaseUrlError};
+
+use self::sql::{Database, Pools};
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// Directory for SQLite's files when the address names none.
+    pub data_dir: PathBuf,
+}
+
+/// The store. Cheap to clone: clones share their connections.
+#[derive(Clone)]
+pub struct Store {
+    config: Database,
+    log: Database,
+}
+
+impl Store {
+    /// Opens the store, making SQLite's files if they are missing. Does not migrate: call [`Store::migrate`].
+    pub async fn open(options: &Options) -> Result<Self, StoreError> {
+        match &options.url {
+            DatabaseUrl::Postgres(url) => {
+                let (config, log) = postgres::open(url).await?;
+                Ok(Self { config, log })
+            }
+            url @ DatabaseUrl::Sqlite(_) => {
+                let (config, log) = url.files(&options.data_dir).expect("a SQLite address names files");
+                Ok(Self {
+                    config: sqlite::open(&config, SqliteSynchronous::Full).await?,
+                    log: sqlite::open(&log, SqliteSynchronous::Normal).await?,
+                })
+            }
+        }
+    }
+
+    /// Closes every connection, waiting for statements that run. SQLite is then one file without a journal.
+    pub async fn close(&self) {
+        self.log.close().await;
+        self.config.close().await;
+    }
+
+    /// Whether the configuration can be read now: what `/readyz` asks.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.revision().await.map(drop)
+    }
+
+    /// Prepares every statement of the store without running any; returns the first that the database refuses,
+    /// by name. For tests: a statement that nothing else runs is checked on both databases all the same.
+    pub async fn prepare_all(&self) -> Result<usize, String> {
+        let config = [
+            ("api_key", api_key::ALL),
+            ("audit", audit::ALL),
+            ("change", change::ALL),
+            ("group", group::ALL),
+            ("migrate", migrate::ALL),
+            ("provider", provider::ALL),
+            ("session", session::ALL),
+            ("setting", setting::ALL),
+            ("user", user::ALL),
+        ];
+        let mut count = 0;
+        for (file, statements) in config {
+            for (name, text) in statements {
+                prepare(&self.config, text).await.map_err(|error| format!("{file}::{name}: {error}"))?;
+                count += 1;
+            }
+        }
+        let log = request_log::ALL.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        for (name, text) in log.chain(request_log::composed_texts()) {
+            prepare(&self.log, &text).await.map_err(|error| format!("request_log::{name}: {error}"))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+async fn prepare(database: &Database, text: &str) -> Result<(), sqlx::Error> {
+    let text = sqlx::AssertSqlSafe(text).into_sql_str();
+    match &database.pools {
+        Pools::Sqlite { writer, .. } => writer.prepare(text).await.map(drop),
+        Pools::Postgres(pool) => pool.prepare(text).await.map(drop),
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.config.place.name())
+    }
+}

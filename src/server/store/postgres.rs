@@ -1,0 +1,42 @@
+//! Opening PostgreSQL: configuration and log in one database, each with a pool of its own, so that a busy log
+//! never keeps an administrator waiting.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::server::secret::{database_url::DatabaseUrl, seal::Secret};
+
+use super::{
+    error::{Place, StoreError, Trouble},
+    sql::{Database, Pools},
+};
+
+const ACQUIRE: Duration = Duration::from_secs(5);
+const CONFIG_CONNECTIONS: u32 = 6;
+const LOG_CONNECTIONS: u32 = 4;
+
+/// Connects both pools; the first connection is made now, so that a wrong address stops the start.
+pub(super) async fn open(url: &Secret) -> Result<(Database, Database), StoreError> {
+    let place = Arc::new(Place::Server(DatabaseUrl::Postgres(url.clone()).to_string()));
+    let options = PgConnectOptions::from_str(url.expose()).map_err(|_| {
+        // The parser's message may quote the address, password and all.
+        let reason = "the address cannot be read".to_owned();
+        StoreError::Unusable(Trouble::Denied { place: place.name(), reason })
+    })?;
+    let options = options.application_name("rondo");
+    let config = pool(CONFIG_CONNECTIONS, options.clone(), &place).await?;
+    let log = pool(LOG_CONNECTIONS, options, &place).await?;
+    Ok((config, log))
+}
+
+async fn pool(connections: u32, options: PgConnectOptions, place: &Arc<Place>) -> Result<Database, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(Duration::from_secs(600))
+        .connect_with(options)
+        .await
+        .map_err(|error| StoreError::at(place, error))?;
+    Ok(Database { pools: Pools::Postgres(pool), place: Arc::clone(place) })
+}
