@@ -12,6 +12,7 @@ pub mod health;
 pub mod id;
 pub mod name;
 pub mod page;
+pub mod plain_form;
 pub mod problem;
 pub mod provider;
 pub mod rate_limit;
