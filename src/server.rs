@@ -1,6 +1,7 @@
 //! The server's rooms. `serve` wires them; none of them wires itself.
 
 pub mod balance;
+pub mod bus;
 pub mod config;
 pub mod health;
 pub mod limit;
