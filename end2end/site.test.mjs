@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { test } from 'node:test';
-import { tokenClass } from './tokens.mjs';
+import { sidebar, tokenClass } from './tokens.mjs';
 
 const site = new URL('../target/site/pkg/', import.meta.url);
 
 test('the built style sheet carries a class that only tailwind.config.js defines', async () => {
   const css = await readFile(new URL('rondo.css', site), 'utf8');
   assert.ok(css.includes(tokenClass.selector), `${tokenClass.selector} is missing: is tailwind.config.js loaded by style/main.css?`);
-  assert.ok(css.includes(tokenClass.declaration), `${tokenClass.declaration} is missing`);
+  assert.ok(css.replaceAll(' ', '').includes(tokenClass.declaration), `${tokenClass.declaration} is missing`);
+  assert.ok(css.includes(sidebar), 'theme(spacing.sidebar) is resolved');
 });
 
 test('the browser gets one module and one style sheet', async () => {

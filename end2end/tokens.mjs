@@ -1,7 +1,10 @@
-// A class that Tailwind knows only from tailwind.config.js, taken from the configuration itself.
+// A class and a measure that exist only if style/main.css loads tailwind.config.js; read from the configuration itself.
 import config from '../tailwind.config.js';
 
-const colors = config.theme.extend?.colors ?? config.theme.colors;
-const [name, value] = Object.entries(colors).find(([, value]) => typeof value === 'string');
+const { spacing } = config.theme.extend;
 
-export const tokenClass = { selector: `.text-${name}`, declaration: value };
+/** `h-bar`: the height of the page bar, a class of the shell. */
+export const tokenClass = { selector: '.h-bar', declaration: `height:${spacing.bar}` };
+
+/** The sidebar's width, used by style/shell.css through theme(). */
+export const sidebar = spacing.sidebar;

@@ -25,7 +25,7 @@ pub fn Frame() -> impl IntoView {
         <a class="btn skip" href="#content">{t!(shell::skip)}</a>
         <div class="shell">
             <aside class="side">
-                <a href="/admin" class="flex items-center gap-2.5 h-13 px-2.5 max-xl:justify-center flex-none no-underline">
+                <a href="/admin" class="flex items-center gap-2.5 h-bar px-2.5 max-xl:justify-center flex-none no-underline">
                     <BrandMark/>
                     <span class="wide-only text-[0.9375rem] font-semibold tracking-tight">"Rondo"</span>
                 </a>
