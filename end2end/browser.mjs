@@ -55,3 +55,14 @@ export async function assertFits(page) {
 }
 
 export const shot = (page, name) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname });
+
+/** Signs in through the form, and arrives on the dashboard. */
+export async function signIn(page, rondo, username, password) {
+  await page.goto(`${rondo.url}/login`);
+  await hydrated(page);
+  await page.fill('input[autocomplete=username]', username);
+  await page.fill('input[type=password]', password);
+  await page.click('button[type=submit]');
+  await page.waitForURL(`${rondo.url}/admin`);
+  await hydrated(page);
+}
