@@ -1,6 +1,6 @@
 //! What can go wrong with the store, as decisions: what the caller can do, and what a person can do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     model::{id::GroupId, provider::GroupRef},
@@ -102,7 +102,7 @@ pub enum Trouble {
         place: String,
     },
     /// The directory does not exist, or the path leads elsewhere.
-    #[error("the database {place} cannot be opened: {reason}; check that the directory exists and may be entered")]
+    #[error("the database {place} cannot be opened: {reason}; check that its directory exists and may be entered")]
     CannotOpen {
         /// Which file.
         place: String,
@@ -174,43 +174,55 @@ impl StoreError {
     pub(super) fn at(place: &Place, error: sqlx::Error) -> Self {
         let name = place.name();
         match &error {
-            sqlx::Error::PoolTimedOut => Self::Unavailable(Trouble::Busy { place: name }),
+            sqlx::Error::PoolTimedOut => match place {
+                Place::File(_) => Self::Unavailable(Trouble::Busy { place: name }),
+                // The pool keeps trying to connect and tells only that its time is up.
+                Place::Server(_) => {
+                    let reason = "no connection could be made, or became free, in time".to_owned();
+                    Self::Unavailable(Trouble::Unreachable { place: name, reason })
+                }
+            },
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::Unavailable(Trouble::Unreachable { place: name, reason: error.to_string() })
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
                 Self::Unavailable(Trouble::Unreachable { place: name, reason: error.to_string() })
             }
-            sqlx::Error::Database(told) => match place {
-                Place::File(_) => sqlite_error(name, told.as_ref()),
-                Place::Server(_) => postgres_error(name, told.as_ref()),
-            },
+            sqlx::Error::Database(told) => {
+                let (code, message) = (told.code().unwrap_or_default(), told.message());
+                match place {
+                    Place::File(file) => sqlite_error(file, &code, message),
+                    Place::Server(_) => postgres_error(name, &code, message),
+                }
+            }
             _ => Self::Refused(error.to_string()),
         }
     }
 }
 
 /// Result codes of SQLite (<https://www.sqlite.org/rescode.html>); the low byte is the primary code.
-fn sqlite_error(place: String, told: &dyn sqlx::error::DatabaseError) -> StoreError {
-    let code: i32 = told.code().and_then(|code| code.parse().ok()).unwrap_or(0);
-    match code & 0xff {
+fn sqlite_error(file: &Path, code: &str, message: &str) -> StoreError {
+    let place = file.display().to_string();
+    let cannot_open = |place| Trouble::CannotOpen { place, reason: message.to_owned() };
+    match code.parse::<i32>().unwrap_or(0) & 0xff {
         5 | 6 => StoreError::Unavailable(Trouble::Locked { place }),
         8 => StoreError::Unavailable(Trouble::ReadOnly { place }),
-        10 => StoreError::Unavailable(Trouble::CannotOpen { place, reason: told.message().to_owned() }),
+        10 => StoreError::Unavailable(cannot_open(place)),
         11 => StoreError::Unusable(Trouble::Corrupt { place }),
         13 => StoreError::Unavailable(Trouble::Full { place }),
-        14 => StoreError::Unavailable(Trouble::CannotOpen { place, reason: told.message().to_owned() }),
+        // In a directory that is there, what cannot be opened cannot be made.
+        14 if file.parent().is_some_and(Path::is_dir) => StoreError::Unavailable(Trouble::ReadOnly { place }),
+        14 => StoreError::Unavailable(cannot_open(place)),
         26 => StoreError::Unusable(Trouble::NotADatabase { place }),
-        1 if told.message().starts_with("no such table") => StoreError::Unusable(Trouble::NotMigrated { place }),
-        _ => StoreError::Refused(told.message().to_owned()),
+        1 if message.starts_with("no such table") => StoreError::Unusable(Trouble::NotMigrated { place }),
+        _ => StoreError::Refused(message.to_owned()),
     }
 }
 
 /// SQLSTATE of PostgreSQL (appendix A of its manual), by class.
-fn postgres_error(place: String, told: &dyn sqlx::error::DatabaseError) -> StoreError {
-    let code = told.code().unwrap_or_default().into_owned();
-    let reason = told.message().to_owned();
-    match code.as_str() {
+fn postgres_error(place: String, code: &str, message: &str) -> StoreError {
+    let reason = message.to_owned();
+    match code {
         "42P01" => StoreError::Unusable(Trouble::NotMigrated { place }),
         "25006" => StoreError::Unavailable(Trouble::ReadOnly { place }),
         "53100" => StoreError::Unavailable(Trouble::Full { place }),
@@ -237,5 +249,34 @@ impl Place {
             Self::File(path) => path.display().to_string(),
             Self::Server(address) => address.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_sqlite_becomes_what_a_person_can_do() {
+        let told = |code: &str| sqlite_error(Path::new("/tmp/rondo.db"), code, "told").to_string();
+        assert!(told("5").contains("locked by another program"), "{}", told("5"));
+        // 1032 is SQLITE_READONLY_DBMOVED: the low byte decides.
+        for code in ["8", "1032", "14"] {
+            assert!(told(code).contains("write permission"), "{}", told(code));
+        }
+        assert!(told("13").contains("is full"), "{}", told("13"));
+        assert!(told("11").contains("rondo db restore"), "{}", told("11"));
+        assert!(told("1").contains("refused a statement"), "{}", told("1"));
+    }
+
+    #[test]
+    fn a_state_of_postgres_becomes_what_a_person_can_do() {
+        let told = |code: &str| postgres_error("db".into(), code, "told");
+        assert!(told("28P01").to_string().contains("check user, password and database"));
+        assert!(told("53100").to_string().contains("is full"));
+        for passing in ["57P01", "53300", "40001", "08006"] {
+            assert!(told(passing).is_unavailable(), "{passing}");
+        }
+        assert!(!told("23505").is_unavailable());
     }
 }
