@@ -182,3 +182,6 @@ fn mix(value: u64) -> u64 {
 fn unit(hash: u64) -> f64 {
     ((hash >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn before(left: &Candidate, right: &Candidate) -> bool {
     let load = |candidate: &Candidate| f64::from(candidate.in_flight) / candidate.weight;
     load(left).total_cmp(&load(right)).then(left.key.cmp(&right.key)).is_lt()
 }
+
+#[cfg(test)]
+mod tests;

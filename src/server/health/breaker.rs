@@ -149,6 +149,8 @@ enum Phase {
 struct Trial {
     number: u32,
     started_ms: u64,
+    /// Cleared when the outage it was to end became a new one: it still holds the only place.
+    decides: bool,
 }
 
 impl Default for Breaker {
@@ -376,7 +378,13 @@ impl Breaker {
         let length = longest / 2 + rng.random_range(0..=longest / 2);
         self.openings = self.openings.saturating_add(1);
         self.outage = self.outage.wrapping_add(1);
-        self.enter(Phase::Open { until_ms: now_ms + length, probe: None }, now_ms)
+        // A trial still in flight keeps its place, so that there are never two, but decides nothing more.
+        let left = match self.phase {
+            Phase::HalfOpen { trial: Some(trial), .. } if !self.is_silent(trial, now_ms) => Some(trial),
+            _ => None,
+        };
+        let probe = left.map(|trial| Trial { decides: false, ..trial });
+        self.enter(Phase::Open { until_ms: now_ms + length, probe }, now_ms)
     }
 
     fn count_success(&mut self, now_ms: u64, trial: Option<Trial>, successes: u32) -> Option<Transition> {
@@ -399,7 +407,7 @@ impl Breaker {
     fn start_trial(&mut self, now_ms: u64) -> Trial {
         let number = self.next_trial;
         self.next_trial = self.next_trial.wrapping_add(1);
-        Trial { number, started_ms: now_ms }
+        Trial { number, started_ms: now_ms, decides: true }
     }
 
     /// Ends the trial in flight if `number` is its number; an older one has already been given up.
@@ -407,7 +415,7 @@ impl Breaker {
         let (Phase::Open { probe: slot, .. } | Phase::HalfOpen { trial: slot, .. }) = &mut self.phase else {
             return false;
         };
-        slot.take_if(|trial| Some(trial.number) == number).is_some()
+        slot.take_if(|trial| Some(trial.number) == number).is_some_and(|trial| trial.decides)
     }
 
     fn is_silent(&self, trial: Trial, now_ms: u64) -> bool {
@@ -438,3 +446,6 @@ fn joined(first: Option<Transition>, second: Option<Transition>) -> Option<Trans
         (first, second) => second.or(first),
     }
 }
+
+#[cfg(test)]
+mod tests;
