@@ -153,3 +153,8 @@ impl Drop for InFlight {
         self.shared.in_flight.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,124 @@ pub fn take_all(buckets: &mut [(&mut Bucket, Rate)], now_ns: u64) -> Option<Answ
     }
     Some(tightest)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::RngSeed};
+
+    use super::*;
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    fn rate(per_minute: u32, burst: Option<u32>) -> Rate {
+        Rate::per_minute(per_minute, burst).expect("it is limited")
+    }
+
+    #[test]
+    fn a_bucket_of_600_admits_600_at_once_and_then_ten_a_second() {
+        let (rate, mut bucket) = (rate(600, None), Bucket::default());
+        let at_once = (0..1_000).filter(|_| bucket.take(rate, 0).allowed).count();
+        assert_eq!(at_once, 600);
+        for second in 1..=20 {
+            let admitted = (0..100).filter(|_| bucket.take(rate, second * SECOND_NS).allowed).count();
+            assert_eq!(admitted, 10, "second {second}");
+        }
+    }
+
+    #[test]
+    fn remaining_counts_down_from_the_burst() {
+        let (rate, mut bucket) = (rate(600, None), Bucket::default());
+        for left in (0..600).rev() {
+            assert_eq!(bucket.take(rate, 0).remaining, left);
+        }
+        assert_eq!(bucket.take(rate, 0).remaining, 0);
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back_and_is_right() {
+        let (rate, mut bucket) = (rate(7, Some(3)), Bucket::default());
+        (0..3).for_each(|_| assert!(bucket.take(rate, 0).allowed));
+        let refusal = bucket.take(rate, 0);
+        assert!(!refusal.allowed);
+        let back_ns = u64::try_from(refusal.retry_after.as_nanos()).expect("a short time");
+        assert!(!bucket.take(rate, back_ns - 1).allowed);
+        assert!(bucket.take(rate, back_ns).allowed);
+    }
+
+    #[test]
+    fn a_refusal_takes_nothing() {
+        let (rate, mut bucket) = (rate(60, Some(1)), Bucket::default());
+        assert!(bucket.take(rate, 0).allowed);
+        (0..1_000).for_each(|_| assert!(!bucket.take(rate, 1).allowed));
+        assert!(bucket.take(rate, SECOND_NS).allowed);
+    }
+
+    #[test]
+    fn reset_is_when_the_bucket_is_full_again() {
+        let (rate, mut bucket) = (rate(60, None), Bucket::default());
+        assert_eq!(bucket.take(rate, 0).reset, Duration::from_secs(1));
+        assert_eq!(bucket.take(rate, 0).reset, Duration::from_secs(2));
+        assert!(!bucket.is_full(2 * SECOND_NS - 1));
+        assert!(bucket.is_full(2 * SECOND_NS));
+    }
+
+    #[test]
+    fn zero_is_no_limit_and_a_burst_is_at_least_one() {
+        assert_eq!(Rate::per_minute(0, Some(5)), None);
+        assert_eq!(rate(60, Some(0)).burst(), 1);
+    }
+
+    #[test]
+    fn several_limits_are_taken_all_or_none() {
+        let (wide, narrow) = (rate(600, None), rate(60, Some(1)));
+        let (mut first, mut second) = (Bucket::default(), Bucket::default());
+        let answer = take_all(&mut [(&mut first, wide), (&mut second, narrow)], 0).expect("two limits");
+        assert_eq!((answer.allowed, answer.remaining), (true, 0));
+        let before = first;
+        let answer = take_all(&mut [(&mut first, wide), (&mut second, narrow)], 0).expect("two limits");
+        assert_eq!((answer.allowed, answer.retry_after), (false, Duration::from_secs(1)));
+        assert_eq!(first, before, "the wide limit lost nothing to the narrow one's refusal");
+        assert_eq!(take_all(&mut [], 0), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(3), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn never_more_than_the_limit_and_nearly_all_of_it(
+            per_minute in 1_u32..20_000,
+            burst in prop::option::of(1_u32..2_000),
+            waits in prop::collection::vec(0_u64..2_000_000_000, 1..400),
+        ) {
+            let (rate, mut bucket) = (rate(per_minute, burst), Bucket::default());
+            let (mut now_ns, mut admitted) = (0_u64, 0_u64);
+            for wait_ns in waits {
+                now_ns += wait_ns;
+                // Always one more than fits: the bucket is empty after each wait.
+                while bucket.take(rate, now_ns).allowed { admitted += 1; }
+                let most = rate.burst() + (u128::from(now_ns) * u128::from(per_minute) / u128::from(MINUTE_NS)) as u64;
+                prop_assert!(admitted <= most, "{admitted} of {most}");
+            }
+        }
+
+        #[test]
+        fn asked_steadily_it_admits_the_whole_limit(per_minute in 1_u32..3_000, minutes in 1_u64..4) {
+            let (rate, mut bucket) = (rate(per_minute, None), Bucket::default());
+            let step_ns = MINUTE_NS / (u64::from(per_minute) * 2);
+            let asked = 2 * minutes * u64::from(per_minute);
+            let admitted = (0..asked).filter(|number| bucket.take(rate, number * step_ns).allowed).count() as u64;
+            prop_assert!(admitted * 100 >= 98 * minutes * u64::from(per_minute));
+        }
+
+        #[test]
+        fn no_numbers_cause_a_panic(per_minute in any::<u32>(), burst in any::<Option<u32>>(), times in prop::collection::vec(any::<u64>(), 1..20)) {
+            let Some(rate) = Rate::per_minute(per_minute, burst) else { return Ok(()) };
+            let mut bucket = Bucket::default();
+            for now_ns in times {
+                let answer = bucket.take(rate, now_ns);
+                prop_assert!(answer.remaining <= rate.burst());
+                prop_assert_eq!(answer.allowed, answer.retry_after.is_zero());
+            }
+        }
+    }
+}

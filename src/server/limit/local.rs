@@ -260,3 +260,128 @@ impl Drop for InFlight {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    fn key(number: u128) -> ApiKeyId {
+        ApiKeyId(Uuid::from_u128(number))
+    }
+
+    fn rpm(rpm: u32) -> KeyLimits {
+        KeyLimits { rpm: Some(rpm), ..KeyLimits::default() }
+    }
+
+    #[test]
+    fn a_key_without_a_limit_of_its_own_gets_the_default() {
+        let limiter = Limiter::new();
+        let decision = limiter.take(key(1), &KeyLimits::default(), 600, 0);
+        assert_eq!(decision, Decision { allowed: true, limit: 600, remaining: 599, reset_s: 1, retry_after_s: 0 });
+    }
+
+    #[test]
+    fn zero_is_unlimited_and_leaves_no_trace() {
+        let limiter = Limiter::new();
+        assert_eq!(limiter.take(key(1), &rpm(0), 600, 0), Decision::UNLIMITED);
+        assert!(limiter.is_empty());
+    }
+
+    #[test]
+    fn keys_do_not_share_a_bucket() {
+        let limiter = Limiter::new();
+        let limits = KeyLimits { burst: Some(1), ..rpm(60) };
+        assert!(limiter.take(key(1), &limits, 0, 0).allowed);
+        assert!(limiter.take(key(2), &limits, 0, 0).allowed);
+        let refused = limiter.take(key(1), &limits, 0, 0);
+        assert_eq!((refused.allowed, refused.remaining, refused.retry_after_s), (false, 0, 1));
+    }
+
+    #[test]
+    fn looking_takes_nothing() {
+        let limiter = Limiter::new();
+        for _ in 0..10 {
+            assert_eq!(limiter.look(key(1), &rpm(5), 0, 0).remaining, 4);
+        }
+        assert!(limiter.is_empty());
+    }
+
+    #[test]
+    fn requests_in_flight_leave_when_their_guard_does() {
+        let limiter = Limiter::new();
+        let first = limiter.enter(key(1), 2, 0);
+        let second = limiter.enter(key(1), 2, 0);
+        assert!(first.is_some() && second.is_some());
+        assert!(limiter.enter(key(1), 2, 0).is_none());
+        drop(first);
+        assert!(limiter.enter(key(1), 2, 0).is_some());
+    }
+
+    #[test]
+    fn idle_subjects_are_forgotten_and_busy_ones_are_not() {
+        let limiter = Limiter::new();
+        let _busy = limiter.enter(key(0), 1, 0);
+        for number in 1..=100_000 {
+            // One every 10 ms; a bucket is full again after a second.
+            limiter.take(key(number), &rpm(60), 0, number as u64 * 10_000_000);
+        }
+        assert!(limiter.len() <= SHARDS * SMALL, "{} are remembered", limiter.len());
+        limiter.sweep(u64::MAX);
+        assert_eq!(limiter.len(), 1);
+        assert!(limiter.enter(key(0), 1, 0).is_none());
+    }
+
+    #[test]
+    fn forgetting_loses_no_limit() {
+        let limiter = Limiter::new();
+        let limits = KeyLimits { burst: Some(1), ..rpm(1) };
+        assert!(limiter.take(key(1), &limits, 0, 0).allowed);
+        limiter.sweep(59 * SECOND_NS);
+        assert!(!limiter.take(key(1), &limits, 0, 59 * SECOND_NS).allowed);
+    }
+
+    #[test]
+    fn a_provider_and_its_credential_are_taken_from_together() {
+        let limiter = Limiter::new();
+        let (provider, credential) = (ProviderId(Uuid::from_u128(1)), CredentialId(Uuid::from_u128(2)));
+        let (wide, narrow) =
+            (UpstreamLimits { rpm: 3, ..Default::default() }, UpstreamLimits { rpm: 1, ..Default::default() });
+        let take = |now_ns| limiter.take_upstream((provider, &wide), (credential, &narrow), now_ns);
+        assert!(take(0));
+        assert!(!take(0));
+        assert!(!limiter.has_room(Subject::Credential(credential), &narrow, 0));
+        assert!(limiter.has_room(Subject::Provider(provider), &wide, 0));
+        // Refusals of the narrow one took nothing from the wide one: two more fit with another credential.
+        let other = (CredentialId(Uuid::from_u128(3)), &UpstreamLimits::default());
+        assert!(limiter.take_upstream((provider, &wide), other, 0));
+        assert!(limiter.take_upstream((provider, &wide), other, 0));
+        assert!(!limiter.take_upstream((provider, &wide), other, 0));
+    }
+
+    #[test]
+    fn a_full_upstream_has_no_room() {
+        let limiter = Limiter::new();
+        let subject = Subject::Provider(ProviderId(Uuid::from_u128(1)));
+        let limits = UpstreamLimits { concurrency: 1, ..Default::default() };
+        assert!(limiter.has_room(subject, &limits, 0));
+        let guard = limiter.enter(subject, 1, 0);
+        assert!(!limiter.has_room(subject, &limits, 0));
+        drop(guard);
+        assert!(limiter.has_room(subject, &limits, 0));
+    }
+
+    #[test]
+    fn many_threads_together_admit_exactly_the_burst() {
+        let limiter = Limiter::new();
+        let admitted: usize = std::thread::scope(|scope| {
+            let count = || (0..1_000).filter(|_| limiter.take(key(1), &rpm(600), 0, 0).allowed).count();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        });
+        assert_eq!(admitted, 600);
+    }
+}

@@ -292,3 +292,6 @@ impl Grain {
         sum
     }
 }
+
+#[cfg(test)]
+mod tests;

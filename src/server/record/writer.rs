@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::Shared;
-use crate::model::request_log::RequestDetail;
+use crate::{model::request_log::RequestDetail, server::store::Store};
 
 /// Rows written at once.
 pub const BATCH: usize = 500;
@@ -38,6 +38,12 @@ const TRIES: u32 = 8;
 pub trait Sink: Send + Sync + 'static {
     /// Writes rows in one transaction. `gap` rows were lost before these.
     fn append(&self, rows: &[RequestDetail], gap: u64) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+impl Sink for Store {
+    async fn append(&self, rows: &[RequestDetail], gap: u64) -> Result<(), String> {
+        self.append_requests(rows, gap).await.map_err(|error| error.to_string())
+    }
 }
 
 /// The receiving end of a [`super::Recorder`]; run it as a task.
@@ -90,7 +96,7 @@ impl Writer {
                 writing = self.desk.next().map(|batch| write(Arc::clone(&sink), batch));
             }
             if !open && writing.is_none() && self.desk.is_empty() {
-                break;
+                return self.desk.close(&*sink).await;
             }
             let wait_for = (writing.is_none() && !self.desk.is_empty()).then_some(self.desk.due);
             tokio::select! {
@@ -159,6 +165,16 @@ impl Desk {
         Some(Batch { rows, gap: self.shared.gap.swap(0, Relaxed), tries: 0 })
     }
 
+    /// Rows lost since the last batch would otherwise be lost without a trace.
+    async fn close(&self, sink: &impl Sink) {
+        let gap = self.shared.gap.swap(0, Relaxed);
+        if gap > 0
+            && let Err(reason) = sink.append(&[], gap).await
+        {
+            tracing::error!(rows = gap, %reason, "the request log does not say that rows are missing");
+        }
+    }
+
     fn settle(&mut self, mut batch: Batch, result: Result<(), String>) {
         let Err(reason) = result else {
             if batch.tries > 0 {
@@ -210,3 +226,6 @@ fn unix_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

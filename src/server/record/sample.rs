@@ -1,0 +1,71 @@
+//! Requests for the tests of this room.
+
+use uuid::Uuid;
+
+use crate::model::{
+    id::{GroupId, ProviderId, RequestId},
+    request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
+};
+
+/// Noon, 2026-01-01 UTC: starts a column of the two finest grains.
+pub(super) const NOON_MS: i64 = 1_767_268_800_000;
+
+pub(super) fn group(number: u128) -> GroupId {
+    GroupId(Uuid::from_u128(number))
+}
+
+pub(super) fn provider(number: u128) -> ProviderId {
+    ProviderId(Uuid::from_u128(number))
+}
+
+/// A request of group 1 that ended at `ended_ms` after `total_us`, without attempts.
+pub(super) fn request(number: u128, ended_ms: i64, outcome: Outcome, total_us: u64) -> RequestDetail {
+    let row = RequestRow {
+        id: RequestId(Uuid::from_u128(number)),
+        at_ms: ended_ms - (total_us / 1_000) as i64,
+        group: Some(group(1)),
+        group_slug: "chat".into(),
+        api_key: None,
+        api_key_name: String::new(),
+        method: "POST".into(),
+        path: "/v1/chat/completions".into(),
+        model: None,
+        status: 200,
+        outcome,
+        provider: None,
+        provider_name: String::new(),
+        attempts: 0,
+        first_byte_us: None,
+        total_us,
+        request_bytes: 0,
+        response_bytes: 0,
+        error_code: None,
+        client_ip: "192.0.2.1".into(),
+        streamed: false,
+    };
+    RequestDetail { row, user_agent: String::new(), attempts: Vec::new() }
+}
+
+/// The same with attempts at these providers; the first byte came after half of the time.
+pub(super) fn attempted(mut detail: RequestDetail, attempts: &[(u128, AttemptOutcome)]) -> RequestDetail {
+    let first_byte_us = Some(detail.row.total_us / 2);
+    detail.attempts = attempts
+        .iter()
+        .map(|(number, outcome)| Attempt {
+            provider: provider(*number),
+            provider_name: format!("provider {number}"),
+            credential: None,
+            outcome: *outcome,
+            status: Some(200),
+            started_us: 0,
+            first_byte_us: first_byte_us.filter(|_| outcome.success() == Some(true)),
+            ended_us: detail.row.total_us,
+            chosen: String::new(),
+            detail: String::new(),
+            skipped: Vec::new(),
+        })
+        .collect();
+    detail.row.attempts = attempts.len() as u32;
+    detail.row.first_byte_us = first_byte_us.filter(|_| !attempts.is_empty());
+    detail
+}
