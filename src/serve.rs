@@ -1,3 +1,4 @@
 //! Builds, wires, listens, drains.
 
+pub mod demo;
 pub mod site;
