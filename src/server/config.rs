@@ -52,6 +52,12 @@ impl Settings {
             warnings: misspelt(sources),
         })
     }
+
+    /// Every setting, its value and where that comes from, a line each. Secrets are not shown.
+    pub fn told(sources: &Sources) -> Result<Vec<String>, ConfigError> {
+        let values = source::Values::gather(sources)?;
+        Ok(table::SETTINGS.iter().map(|setting| values.told(setting)).collect())
+    }
 }
 
 /// Variables that look like ours and are not: most likely a slip of the pen.

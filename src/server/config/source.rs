@@ -102,6 +102,14 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A value that its own parser refuses, in the parser's words.
+    #[error("{place}: its value (not shown) {reason}")]
+    Refused {
+        /// Variable, flag or line.
+        place: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// Two settings that exclude each other.
     #[error("{0} and {1} are both set; keep one of them")]
     Both(&'static str, &'static str),
@@ -201,6 +209,28 @@ impl Values {
     /// Reads a path; a relative one starts at the working directory.
     pub(super) fn path(&self, name: &'static str) -> Option<PathBuf> {
         self.text(name).map(|text| self.working_dir.join(Path::new(text)))
+    }
+
+    /// A setting, its value and its origin, in a line.
+    pub(super) fn told(&self, setting: &table::Setting) -> String {
+        let value = match (self.texts.get(setting.name), setting.fallback) {
+            (Some(_), _) if setting.secret => "(not shown)".to_owned(),
+            (Some((text, _)), _) => text.clone(),
+            (None, Fallback::Value(text)) => text.to_owned(),
+            (None, Fallback::Told(words, _)) => format!("({words})"),
+        };
+        let origin = match self.origin(setting.name) {
+            Origin::Default => "default".to_owned(),
+            Origin::Environment => "environment".to_owned(),
+            Origin::File { path, line } => format!("{} line {line}", path.display()),
+            Origin::Flag => "command line".to_owned(),
+        };
+        format!("{} = {value}  # {origin}", setting.name)
+    }
+
+    /// The error of a confidential value that its parser refuses.
+    pub(super) fn refused(&self, name: &'static str, reason: &impl fmt::Display) -> ConfigError {
+        ConfigError::Refused { place: self.origin(name).name(name), reason: reason.to_string() }
     }
 
     /// The error of a value that means nothing.

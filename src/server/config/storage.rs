@@ -6,14 +6,15 @@ use std::{
 };
 
 use super::source::{ConfigError, Sources, Values};
+use crate::server::secret::{database_url::DatabaseUrl, key_file};
 
 /// Settings of what is kept.
 #[derive(Clone, Debug)]
 pub struct Storage {
     /// Directory of everything Rondo writes.
     pub data_dir: PathBuf,
-    /// Database of the configuration; `None` is SQLite in the data directory.
-    pub database_url: Option<Confidential>,
+    /// Database of the configuration and the request log.
+    pub database_url: DatabaseUrl,
     /// Redis shared by several instances; `None` keeps everything in this process.
     pub redis_url: Option<Confidential>,
     /// Where the key that seals provider credentials comes from.
@@ -54,11 +55,10 @@ impl Storage {
             Some(path) => path,
             None => default_data_dir(sources).ok_or(ConfigError::NoDataDir)?,
         };
-        let database_url = values.read_optional(
-            "DATABASE_URL",
-            "a database address such as sqlite:/var/lib/rondo/rondo.db or postgres://user:password@host/rondo",
-            |text| starts(text, &["sqlite:", "postgres://", "postgresql://"]),
-        )?;
+        let database_url = match values.text("DATABASE_URL") {
+            Some(text) => text.parse().map_err(|error| values.refused("DATABASE_URL", &error))?,
+            None => DatabaseUrl::default(),
+        };
         let redis_url =
             values.read_optional("REDIS_URL", "a Redis address such as redis://127.0.0.1:6379", |text| {
                 starts(text, &["redis://", "rediss://"])
@@ -68,7 +68,7 @@ impl Storage {
             (Some(_), Some(_)) => return Err(ConfigError::Both("ENCRYPTION_KEY", "ENCRYPTION_KEY_FILE")),
             (Some(key), None) => KeySource::Text(key),
             (None, Some(path)) => KeySource::File(path),
-            (None, None) => KeySource::Generated(data_dir.join("encryption.key")),
+            (None, None) => KeySource::Generated(data_dir.join(key_file::FILE_NAME)),
         };
         Ok(Self { data_dir, database_url, redis_url, encryption_key })
     }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::seal::{MasterKey, SealError};
 
 /// Name of the key file inside the data directory.
-pub const FILE_NAME: &str = "master.key";
+pub const FILE_NAME: &str = "encryption.key";
 
 /// Why the key file cannot be used.
 #[derive(Debug, thiserror::Error)]

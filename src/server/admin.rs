@@ -1,0 +1,186 @@
+//! The control plane: everything a person or a program may do to the configuration.
+//!
+//! Screens, REST and the command line call the same services. Each takes the [`Principal`] and asks
+//! it for the permission itself, validates with the model's own checks, seals secrets, makes ONE
+//! change of the store (rows, audit row, revision) and then tells the bus. Nothing here is on the
+//! way of a proxied request.
+
+mod api_keys;
+mod connection;
+mod groups;
+mod insight;
+mod paging;
+mod passwords;
+mod principal;
+mod providers;
+mod refusal;
+mod sessions;
+mod setup;
+mod tokens;
+pub mod transfer;
+mod users;
+
+use std::{sync::Arc, time::SystemTime};
+
+pub use self::{
+    api_keys::ApiKeys,
+    groups::Groups,
+    insight::{Audit, Health, Requests, Stats},
+    passwords::Passwords,
+    principal::Principal,
+    providers::Providers,
+    setup::Setup,
+    tokens::{AccessToken, Tokens},
+    transfer::{ApplyOptions, Transfer},
+    users::Users,
+};
+use crate::{
+    model::error::ApiResult,
+    server::{
+        bus::{self, Bus},
+        health::{board::Board, clock::Clock},
+        record::Recorder,
+        secret::seal::MasterKey,
+        store::{Change, Snapshot, Store},
+        upstream::guard::AddressPolicy,
+    },
+};
+
+/// The services. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+/// What the services work with.
+pub struct Tools {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Where changes are told.
+    pub bus: Bus,
+    /// What seals secrets.
+    pub master: MasterKey,
+    /// Which addresses a connection test may reach.
+    pub addresses: Arc<AddressPolicy>,
+    /// What a running gateway knows beside the store; a command has none.
+    pub live: Option<Live>,
+}
+
+/// What a running gateway sees of its own traffic.
+#[derive(Clone)]
+pub struct Live {
+    /// Health of providers.
+    pub board: Board,
+    /// Statistics.
+    pub recorder: Recorder,
+    /// The clock the board is read with.
+    pub clock: Clock,
+}
+
+struct Inner {
+    tools: Tools,
+    passwords: Passwords,
+    setup_token: setup::Token,
+}
+
+impl Admin {
+    /// The services.
+    pub fn new(tools: Tools) -> Self {
+        Self(Arc::new(Inner { tools, passwords: Passwords::default(), setup_token: setup::Token::default() }))
+    }
+
+    /// Providers and their credentials.
+    pub fn providers(&self) -> Providers<'_> {
+        Providers(self)
+    }
+
+    /// Groups and their members.
+    pub fn groups(&self) -> Groups<'_> {
+        Groups(self)
+    }
+
+    /// API keys of clients.
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
+    }
+
+    /// People who may sign in.
+    pub fn users(&self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Access tokens of programs.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens(self)
+    }
+
+    /// The request log.
+    pub fn requests(&self) -> Requests<'_> {
+        Requests(self)
+    }
+
+    /// Statistics.
+    pub fn stats(&self) -> Stats<'_> {
+        Stats(self)
+    }
+
+    /// Health of providers.
+    pub fn health(&self) -> Health<'_> {
+        Health(self)
+    }
+
+    /// The audit trail.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit(self)
+    }
+
+    /// The first run.
+    pub fn setup(&self) -> Setup<'_> {
+        Setup(self)
+    }
+
+    /// The configuration as a file.
+    pub fn transfer(&self) -> Transfer<'_> {
+        Transfer(self)
+    }
+
+    /// Passwords, hashed and checked off the async threads.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// Now, unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.tools.store
+    }
+
+    fn master(&self) -> &MasterKey {
+        &self.0.tools.master
+    }
+
+    fn addresses(&self) -> &Arc<AddressPolicy> {
+        &self.0.tools.addresses
+    }
+
+    fn live(&self) -> Option<&Live> {
+        self.0.tools.live.as_ref()
+    }
+
+    fn setup_token(&self) -> &setup::Token {
+        &self.0.setup_token
+    }
+
+    async fn snapshot(&self) -> ApiResult<Snapshot> {
+        self.store().snapshot().await.map_err(refusal::of_store)
+    }
+
+    /// One transaction, then the news of it. Other instances also poll, so a lost message costs a second.
+    async fn change(&self, who: &Principal, changes: Vec<Change>) -> ApiResult<i64> {
+        let revision = self.store().change(who.name(), self.now_ms(), changes).await.map_err(refusal::of_store)?;
+        self.0.tools.bus.publish(bus::Change { revision });
+        Ok(revision)
+    }
+}

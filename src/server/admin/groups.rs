@@ -1,0 +1,125 @@
+//! Groups: providers behind one slug.
+
+use uuid::Uuid;
+
+use super::{Admin, Principal, paging};
+use crate::{
+    model::{
+        error::{ApiError, ApiResult},
+        group::{Group, GroupDraft},
+        id::GroupId,
+        name::Slug,
+        page::{ListQuery, Page},
+        problem::{Issue, Problem, Validate},
+        user::Permission,
+    },
+    server::store::{Change, Snapshot},
+};
+
+/// What may be done with groups.
+#[derive(Clone, Copy)]
+pub struct Groups<'a>(pub(super) &'a Admin);
+
+impl Groups<'_> {
+    /// A page of the list; sorts by `name` (the default), `slug`, `created` or `updated`.
+    pub async fn list(self, who: &Principal, query: ListQuery) -> ApiResult<Page<Group>> {
+        who.require(Permission::View)?;
+        let mut found = self.0.snapshot().await?.groups;
+        found.retain(|group| paging::matches(&query, &[&group.name, group.slug.as_str(), &group.description]));
+        found.sort_by_cached_key(|group| match query.sort.as_str() {
+            "slug" => (0, group.slug.to_string(), String::new()),
+            "created" => (group.created_at_ms, String::new(), String::new()),
+            "updated" => (group.updated_at_ms, String::new(), String::new()),
+            _ => {
+                let (folded, exact) = paging::by_name(&group.name);
+                (0, folded, exact)
+            }
+        });
+        Ok(paging::page(found, &query))
+    }
+
+    /// One group.
+    pub async fn get(self, who: &Principal, id: GroupId) -> ApiResult<Group> {
+        who.require(Permission::View)?;
+        find(&self.0.snapshot().await?, id).cloned()
+    }
+
+    /// Stores a new group.
+    pub async fn create(self, who: &Principal, draft: GroupDraft) -> ApiResult<Group> {
+        who.require(Permission::ManageGroups)?;
+        let snapshot = self.0.snapshot().await?;
+        let group = prepare(&draft, None, &snapshot, self.0.now_ms())?;
+        self.put(who, group, None).await
+    }
+
+    /// Replaces a group that is still at `revision`.
+    pub async fn update(self, who: &Principal, id: GroupId, revision: i64, draft: GroupDraft) -> ApiResult<Group> {
+        who.require(Permission::ManageGroups)?;
+        let snapshot = self.0.snapshot().await?;
+        let group = prepare(&draft, Some(find(&snapshot, id)?), &snapshot, self.0.now_ms())?;
+        self.put(who, group, Some(revision)).await
+    }
+
+    /// Switches a group on or off.
+    pub async fn set_enabled(self, who: &Principal, id: GroupId, enabled: bool) -> ApiResult<Group> {
+        who.require(Permission::Operate)?;
+        let group = find(&self.0.snapshot().await?, id)?.clone();
+        let group = Group { enabled, ..group };
+        let revision = group.revision;
+        self.put(who, group, Some(revision)).await
+    }
+
+    /// Deletes a group; keys limited to it lose it and do not become global by that.
+    pub async fn delete(self, who: &Principal, id: GroupId) -> ApiResult<()> {
+        who.require(Permission::ManageGroups)?;
+        self.0.change(who, vec![Change::DeleteGroup { id, expect: None }]).await.map(drop)
+    }
+
+    async fn put(self, who: &Principal, mut group: Group, expect: Option<i64>) -> ApiResult<Group> {
+        group.revision = self.0.change(who, vec![Change::PutGroup { group: group.clone(), expect }]).await?;
+        Ok(group)
+    }
+}
+
+/// Checks a draft and turns it into what is stored. `before` is the group it replaces.
+pub(super) fn prepare(
+    draft: &GroupDraft,
+    before: Option<&Group>,
+    snapshot: &Snapshot,
+    now_ms: i64,
+) -> ApiResult<Group> {
+    draft.validate().map_err(|problems| ApiError::Invalid { problems })?;
+    let unknown: Vec<Problem> = draft
+        .members
+        .iter()
+        .enumerate()
+        .filter(|(_, member)| !snapshot.providers.iter().any(|stored| stored.provider.id == member.provider))
+        .map(|(index, _)| Problem::new(format!("members[{index}].provider"), Issue::Unknown))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(ApiError::Invalid { problems: unknown });
+    }
+    Ok(Group {
+        id: before.map_or_else(|| GroupId(Uuid::now_v7()), |group| group.id),
+        name: draft.name.clone(),
+        slug: Slug::parse(&draft.slug).map_err(|issue| ApiError::invalid("slug", issue))?,
+        description: draft.description.clone(),
+        kind: draft.kind,
+        strategy: draft.strategy,
+        enabled: draft.enabled,
+        path_policy: draft.path_policy.clone(),
+        failover: draft.failover,
+        anonymous: draft.anonymous,
+        allowed_origins: draft.allowed_origins.clone(),
+        hide_provider_headers: draft.hide_provider_headers,
+        members: draft.members.clone(),
+        revision: before.map_or(0, |group| group.revision),
+        created_at_ms: before.map_or(now_ms, |group| group.created_at_ms),
+        updated_at_ms: now_ms,
+    })
+}
+
+/// The group of this id.
+pub(super) fn find(snapshot: &Snapshot, id: GroupId) -> ApiResult<&Group> {
+    snapshot.groups.iter().find(|group| group.id == id).ok_or_else(|| ApiError::NotFound { what: "group".into() })
+}

@@ -1,0 +1,206 @@
+//! Every endpoint: method, path, who may, and the service behind it.
+
+use std::{future::Future, pin::Pin};
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, Reply};
+use crate::{
+    model::{
+        error::ApiResult,
+        id::GroupId,
+        provider::TestTarget,
+        stats::Range,
+        user::{Permission, Role},
+    },
+    server::admin::transfer::ApplyOptions,
+};
+
+/// What an endpoint does with a call.
+pub(super) type Handle = fn(Call) -> Pin<Box<dyn Future<Output = ApiResult<Reply>> + Send>>;
+
+/// One row of the table.
+pub struct Endpoint {
+    /// Method.
+    pub method: Method,
+    /// Path under [`BASE`](super::BASE), `{id}` in braces.
+    pub path: &'static str,
+    /// What it takes.
+    pub permission: Permission,
+    pub(super) handle: Handle,
+}
+
+impl Endpoint {
+    /// Whether this role may call it.
+    pub fn allows(&self, role: Role) -> bool {
+        role.allows(self.permission)
+    }
+}
+
+macro_rules! endpoints {
+    ($($method:ident $path:literal $permission:ident |$call:ident| $body:expr;)+) => {
+        /// The table the router is built from.
+        pub const ENDPOINTS: &[Endpoint] = &[$(Endpoint {
+            method: Method::$method,
+            path: $path,
+            permission: Permission::$permission,
+            handle: |$call| Box::pin(async move { $body }),
+        }),+];
+    };
+}
+
+endpoints! {
+    GET "/providers" View |call| Ok(Reply::ok(&call.admin.providers().list(&call.who, call.query()?).await?));
+    POST "/providers" ManageProviders |call| {
+        let provider = call.admin.providers().create(&call.who, call.json()?).await?;
+        Ok(Reply::created(&provider).at(provider.revision))
+    };
+    POST "/providers/test" ManageProviders |call| {
+        let target = TestTarget { id: None, draft: Some(call.json()?) };
+        Ok(Reply::ok(&call.admin.providers().test(&call.who, target).await?))
+    };
+    GET "/providers/{id}" View |call| {
+        let row = call.admin.providers().get(&call.who, call.id("provider")?).await?;
+        Ok(Reply::ok(&row).at(row.provider.revision))
+    };
+    PUT "/providers/{id}" ManageProviders |call| {
+        let (id, revision) = (call.id("provider")?, call.revision()?);
+        let provider = call.admin.providers().update(&call.who, id, revision, call.json()?).await?;
+        Ok(Reply::ok(&provider).at(provider.revision))
+    };
+    DELETE "/providers/{id}" ManageProviders |call| {
+        call.admin.providers().delete(&call.who, call.id("provider")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/providers/{id}/enabled" Operate |call| {
+        let switch: Switch = call.json()?;
+        let provider = call.admin.providers().set_enabled(&call.who, call.id("provider")?, switch.enabled).await?;
+        Ok(Reply::ok(&provider).at(provider.revision))
+    };
+    POST "/providers/{id}/test" Operate |call| {
+        let target = TestTarget { id: Some(call.id("provider")?), draft: None };
+        Ok(Reply::ok(&call.admin.providers().test(&call.who, target).await?))
+    };
+
+    GET "/groups" View |call| Ok(Reply::ok(&call.admin.groups().list(&call.who, call.query()?).await?));
+    POST "/groups" ManageGroups |call| {
+        let group = call.admin.groups().create(&call.who, call.json()?).await?;
+        Ok(Reply::created(&group).at(group.revision))
+    };
+    GET "/groups/{id}" View |call| {
+        let group = call.admin.groups().get(&call.who, call.id("group")?).await?;
+        Ok(Reply::ok(&group).at(group.revision))
+    };
+    PUT "/groups/{id}" ManageGroups |call| {
+        let (id, revision) = (call.id("group")?, call.revision()?);
+        let group = call.admin.groups().update(&call.who, id, revision, call.json()?).await?;
+        Ok(Reply::ok(&group).at(group.revision))
+    };
+    DELETE "/groups/{id}" ManageGroups |call| {
+        call.admin.groups().delete(&call.who, call.id("group")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/groups/{id}/enabled" Operate |call| {
+        let switch: Switch = call.json()?;
+        let group = call.admin.groups().set_enabled(&call.who, call.id("group")?, switch.enabled).await?;
+        Ok(Reply::ok(&group).at(group.revision))
+    };
+
+    GET "/api-keys" View |call| Ok(Reply::ok(&call.admin.api_keys().list(&call.who, call.query()?).await?));
+    POST "/api-keys" ManageApiKeys |call| {
+        let created = call.admin.api_keys().create(&call.who, call.json()?).await?;
+        Ok(Reply::created(&created).at(created.key.revision))
+    };
+    GET "/api-keys/{id}" View |call| {
+        let key = call.admin.api_keys().get(&call.who, call.id("API key")?).await?;
+        Ok(Reply::ok(&key).at(key.revision))
+    };
+    PUT "/api-keys/{id}" ManageApiKeys |call| {
+        let (id, revision) = (call.id("API key")?, call.revision()?);
+        let key = call.admin.api_keys().update(&call.who, id, revision, call.json()?).await?;
+        Ok(Reply::ok(&key).at(key.revision))
+    };
+    DELETE "/api-keys/{id}" ManageApiKeys |call| {
+        call.admin.api_keys().revoke(&call.who, call.id("API key")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/api-keys/{id}/enabled" Operate |call| {
+        let switch: Switch = call.json()?;
+        let key = call.admin.api_keys().set_enabled(&call.who, call.id("API key")?, switch.enabled).await?;
+        Ok(Reply::ok(&key).at(key.revision))
+    };
+
+    GET "/users" ManageUsers |call| Ok(Reply::ok(&call.admin.users().list(&call.who, call.query()?).await?));
+    POST "/users" ManageUsers |call| Ok(Reply::created(&call.admin.users().create(&call.who, call.json()?).await?));
+    GET "/users/{id}" ManageUsers |call| Ok(Reply::ok(&call.admin.users().get(&call.who, call.id("user")?).await?));
+    PUT "/users/{id}" ManageUsers |call| {
+        Ok(Reply::ok(&call.admin.users().update(&call.who, call.id("user")?, call.json()?).await?))
+    };
+    DELETE "/users/{id}" ManageUsers |call| {
+        call.admin.users().delete(&call.who, call.id("user")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/users/{id}/password" ManageUsers |call| {
+        let new: NewPassword = call.json()?;
+        call.admin.users().reset_password(&call.who, call.id("user")?, new.password).await?;
+        Ok(Reply::done())
+    };
+
+    GET "/requests" View |call| Ok(Reply::ok(&call.admin.requests().list(&call.who, call.query()?).await?));
+    GET "/requests/{id}" View |call| {
+        Ok(Reply::ok(&call.admin.requests().get(&call.who, call.id("request")?).await?))
+    };
+    GET "/stats" View |call| {
+        let wanted: StatsQuery = call.query()?;
+        Ok(Reply::ok(&call.admin.stats().overview(&call.who, wanted.range, wanted.group).await?))
+    };
+    GET "/health" View |call| Ok(Reply::ok(&call.admin.health().all(&call.who).await?));
+    GET "/audit" ReadAudit |call| {
+        let wanted: AuditQuery = call.query()?;
+        Ok(Reply::ok(&call.admin.audit().list(&call.who, wanted.before).await?))
+    };
+    GET "/config" Transfer |call| Ok(Reply::yaml(call.admin.transfer().export(&call.who).await?));
+    POST "/config" Transfer |call| {
+        let wanted: ApplyQuery = call.query()?;
+        let options = ApplyOptions { dry_run: wanted.dry_run, prune: wanted.prune, ..ApplyOptions::default() };
+        Ok(Reply::ok(&call.admin.transfer().apply(&call.who, call.text()?, options).await?))
+    };
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    enabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatsQuery {
+    #[serde(default)]
+    range: Range,
+    #[serde(default)]
+    group: Option<GroupId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditQuery {
+    #[serde(default)]
+    before: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplyQuery {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    prune: bool,
+}
