@@ -41,7 +41,7 @@ pub use self::{
 };
 pub use crate::server::secret::database_url::{DatabaseUrl, DatabaseUrlError};
 
-use self::sql::{Database, Pools};
+use self::sql::{Database, Pools, sql};
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -86,6 +86,20 @@ impl Store {
     /// Whether the configuration can be read now: what `/readyz` asks.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.revision().await.map(drop)
+    }
+
+    /// Looks for damage: SQLite reads its files through and returns what contradicts itself, nothing if all is
+    /// well; PostgreSQL keeps checksums of its own. Takes seconds on a large log: for `rondo doctor`.
+    pub async fn find_damage(&self) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        for database in [&self.config, &self.log] {
+            if matches!(database.pools, Pools::Sqlite { .. }) {
+                let lines: Vec<(String,)> = database.all(sql("PRAGMA integrity_check(20)")).await?;
+                let place = database.place.name();
+                found.extend(lines.into_iter().filter(|(line,)| line != "ok").map(|(line,)| format!("{place}: {line}")));
+            }
+        }
+        Ok(found)
     }
 
     /// Prepares every statement of the store without running any; returns the first that the database refuses,

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod errors;
+mod kill;
 mod log;
 mod people;
 mod place;

@@ -37,7 +37,7 @@ statements! {
     ONE_REQUEST = "SELECT id, at_ms, group_id, group_slug, api_key_id, api_key_name, method, path, model, status, outcome, \
                    provider_id, provider_name, attempt_count, first_byte_us, total_us, request_bytes, response_bytes, \
                    error_code, client_ip, streamed, user_agent, attempts FROM requests WHERE id = $1";
-    PUT_GAP = "INSERT INTO request_gaps (id, at_ms, lost) VALUES ($1, $2, $3)";
+    PUT_GAP = "INSERT INTO request_gaps (id, at_ms, lost) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
     GAPS = "SELECT at_ms, lost FROM request_gaps WHERE at_ms >= $1 AND at_ms < $2 ORDER BY id DESC LIMIT 1000";
     FORGET = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 ORDER BY id LIMIT $2)";
     FORGET_GAPS = "DELETE FROM request_gaps WHERE id < $1";
@@ -81,7 +81,7 @@ impl Store {
         }
         let mut tx = self.log.write().await?;
         if gap > 0 {
-            put_gap(&mut tx, requests.first().map(|request| request.row.at_ms), gap).await?;
+            put_gap(&mut tx, requests.first().map(|request| &request.row), gap).await?;
         }
         let (many, few) = (insert_text(ROWS_PER_INSERT), insert_text(1));
         let mut batches = requests.chunks_exact(ROWS_PER_INSERT);
@@ -131,9 +131,15 @@ impl Store {
     }
 }
 
-async fn put_gap(tx: &mut Tx, at_ms: Option<i64>, lost: u64) -> Result<(), StoreError> {
-    let id = uuid::Uuid::now_v7();
-    let at_ms = at_ms.unwrap_or_else(|| millis_of(id));
+/// A gap takes the id of the request it comes before, so that a batch sent twice tells of it once.
+async fn put_gap(tx: &mut Tx, before: Option<&RequestRow>, lost: u64) -> Result<(), StoreError> {
+    let (id, at_ms) = match before {
+        Some(row) => (row.id.0, row.at_ms),
+        None => {
+            let id = uuid::Uuid::now_v7();
+            (id, millis_of(id))
+        }
+    };
     tx.run(sql(PUT_GAP).bind(Value::text(id.as_hyphenated())).bind(at_ms).bind(Value::count(lost))).await.map(drop)
 }
 

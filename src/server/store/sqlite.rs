@@ -37,6 +37,8 @@ pub(super) async fn open(file: &Path, synchronous: SqliteSynchronous) -> Result<
         .synchronous(synchronous)
         // Recommended for databases that may come from elsewhere: functions in their schema are not run.
         .pragma("trusted_schema", "OFF")
+        // After a burst the write-ahead log shrinks again.
+        .pragma("journal_size_limit", "67108864")
         .optimize_on_close(true, 400);
     // The writer is opened first: it makes the file and switches it to write-ahead logging.
     let writer = pool(1, options.clone(), &place).await?;

@@ -147,9 +147,10 @@ async fn each_filter_finds_its_own(store: Store, _: Arc<Place>) {
 async fn a_batch_sent_twice_is_stored_once(store: Store, _: Arc<Place>) {
     let batch: Vec<_> = (0..40).map(|index| request(1_700_000_000_000 + index)).collect();
     for _ in 0..2 {
-        store.append_requests(&batch, 0).await.expect("appended");
+        store.append_requests(&batch, 7).await.expect("appended");
     }
     assert_eq!(store.requests(&all()).await.expect("read").rows.len(), 40);
+    assert_eq!(store.request_gaps(0, i64::MAX).await.expect("read").len(), 1);
 }
 
 async fn lost_rows_leave_a_gap(store: Store, _: Arc<Place>) {
