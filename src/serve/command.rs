@@ -4,6 +4,7 @@
 //! second. An error is one clear line on standard error and exit code 1; a wrong command line is 2.
 
 mod database;
+mod demo;
 mod flags;
 mod healthcheck;
 mod key;
@@ -54,6 +55,8 @@ enum Command {
     Apply(transfer::Apply),
     /// Print the configuration as a file; secrets are left out
     Export(StorageFlags),
+    /// Two played providers, clients that keep asking, and nothing to set up
+    Demo(ServeFlags),
     /// The database
     #[command(subcommand)]
     Db(database::Command),
@@ -110,6 +113,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Token(command)) => token::run(command, out).await,
         Some(Command::Apply(command)) => transfer::apply(command, out).await,
         Some(Command::Export(flags)) => transfer::export(flags, out).await,
+        Some(Command::Demo(flags)) => demo::run(flags, out).await,
         Some(Command::Db(command)) => database::run(command, out).await,
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags).await,
         Some(Command::Settings(arguments)) => reference::run(arguments, out),

@@ -132,7 +132,7 @@ fn tell(password: &str, generated: bool, out: Output) {
 }
 
 /// Twenty characters that are not mistaken for each other: 116 bits.
-fn generate() -> String {
+pub(super) fn generate() -> String {
     const ALPHABET: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     let mut rng = rand::rng();
     (0..20).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
