@@ -1,39 +1,49 @@
 //! Documents say what the program says.
 //!
-//! `RONDO_BLESS=1 cargo test documents` writes the settings tables anew.
+//! `RONDO_BLESS=1 cargo test documents` writes the tables anew.
 
-use rondo::server::config::table::markdown;
+use rondo::server::{
+    config::table::markdown,
+    rest::{BASE, endpoints::ENDPOINTS},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-const OPEN: &str = "<!-- settings -->\n";
-const CLOSE: &str = "<!-- /settings -->";
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn check_settings(document: &str, chinese: bool) {
+/// Compares what stands between the marks `name` with `wanted`, or writes it.
+fn check(document: &str, name: &str, wanted: &str) {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let path = root().join(document);
     let text = fs::read_to_string(&path).expect("the document exists");
-    let (before, rest) = text.split_once(OPEN).expect("an opening mark");
-    let (_, after) = rest.split_once(CLOSE).expect("a closing mark");
-    let wanted = format!("{before}{OPEN}{}\n{CLOSE}{after}", markdown(chinese).trim_end());
-    if std::env::var_os("RONDO_BLESS").is_some() {
+    let (before, rest) = text.split_once(&open).expect("an opening mark");
+    let (_, after) = rest.split_once(&close).expect("a closing mark");
+    let wanted = format!("{before}{open}{}\n{close}{after}", wanted.trim_end());
+    let bless = std::env::var_os("RONDO_BLESS").is_some();
+    if bless {
         fs::write(&path, &wanted).expect("a writable document");
     }
-    assert!(
-        wanted == text || std::env::var_os("RONDO_BLESS").is_some(),
-        "{document} lags behind: RONDO_BLESS=1 cargo test documents"
-    );
+    assert!(bless || wanted == text, "{document} lags behind: RONDO_BLESS=1 cargo test documents");
 }
 
 #[test]
 fn the_settings_are_documented_in_both_languages() {
-    check_settings("docs/CONFIGURATION.md", false);
-    check_settings("docs/zh/CONFIGURATION.md", true);
+    check("docs/CONFIGURATION.md", "settings", &markdown(false));
+    check("docs/zh/CONFIGURATION.md", "settings", &markdown(true));
+}
+
+#[test]
+fn every_admin_endpoint_is_documented_in_both_languages() {
+    let mut rows = String::new();
+    for endpoint in ENDPOINTS {
+        rows.push_str(&format!("| `{} {BASE}{}` | {:?} |\n", endpoint.method, endpoint.path, endpoint.permission));
+    }
+    check("docs/API.md", "admin", &format!("| endpoint | permission |\n|---|---|\n{rows}"));
+    check("docs/zh/API.md", "admin", &format!("| 端点 | 权限 |\n|---|---|\n{rows}"));
 }
 
 #[test]
