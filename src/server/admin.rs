@@ -11,6 +11,7 @@ mod groups;
 mod insight;
 mod paging;
 mod passwords;
+mod plain;
 mod principal;
 mod providers;
 mod refusal;

@@ -7,6 +7,7 @@
 
 mod cookie;
 mod door;
+mod flash;
 mod origin;
 mod throttle;
 
@@ -19,6 +20,7 @@ use http::{HeaderMap, HeaderValue, header, request::Parts};
 use uuid::Uuid;
 
 pub use self::door::{create_administrator, login, logout, logout_everywhere, require, setup_state, signed_in, viewer};
+pub use self::flash::{show_once, shown_once};
 use self::{
     cookie::{Cookie, Ticket},
     throttle::Throttle,

@@ -6,7 +6,7 @@
 pub mod confirm;
 pub mod conflict;
 
-pub use confirm::ConfirmName;
+pub use confirm::{ConfirmDialog, Doomed};
 pub use conflict::{Conflict, ConflictCard};
 
 use leptos::{html, prelude::*};

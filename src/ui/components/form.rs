@@ -11,7 +11,7 @@ pub mod save_bar;
 pub mod slider;
 pub mod tags;
 
-pub use choice::{Check, Choice, Options, Picker, Switch};
+pub use choice::{Check, Choice, Picker, Segments, Switch};
 pub use copy::{CodeBlock, CopyButton, CopyIcon};
 pub use editor::{Bound, Editor, Flag};
 pub use field::{Field, FieldNote};

@@ -1,69 +1,102 @@
 //! Before something is gone for ever: the name must be typed.
 
-use leptos::prelude::*;
+use leptos::{ev::SubmitEvent, prelude::*};
 
-use crate::ui::{
-    components::form::{Field, SubmitButton},
-    i18n::t,
+use super::{Dialog, Shape};
+use crate::{
+    model::error::ApiResult,
+    ui::{
+        components::{
+            feedback::explain,
+            form::{Field, SubmitButton},
+        },
+        i18n::t,
+    },
 };
 
-/// Title, consequence, the name to type, and the two verbs; sits in the form that does it.
+/// What is to go, in the words of its dialog.
+#[derive(Clone)]
+pub struct Doomed {
+    /// The question: `Revoke “partner-acme”?`
+    pub title: String,
+    /// What follows.
+    pub consequence: String,
+    /// What must be typed.
+    pub expected: String,
+    /// The verb that does it.
+    pub verb: &'static str,
+    /// Where a plain form posts to.
+    pub url: &'static str,
+    /// Which thing, as the plain form sends it.
+    pub id: String,
+}
+
+/// The dialog: title, consequence, the name to type, and the two verbs.
 ///
 /// Works without the client too: the browser itself checks what was typed against the pattern.
 #[component]
-pub fn ConfirmName(
-    /// The question: `Revoke “partner-acme”?`
+pub fn ConfirmDialog(
+    /// Whether it is open.
     #[prop(into)]
-    title: String,
-    /// What follows.
-    #[prop(into)]
-    consequence: String,
-    /// What must be typed.
-    #[prop(into)]
-    expected: String,
-    /// The verb that does it.
-    verb: &'static str,
-    /// The verb that does not.
-    keep: &'static str,
-    /// Whether it is under way.
-    #[prop(into)]
-    busy: Signal<bool>,
-    /// Leaves the dialog.
+    open: Signal<bool>,
+    /// Leaves it.
     on_close: Callback<()>,
-    /// What went wrong, shown inside.
+    /// What is to go.
     #[prop(into)]
-    failure: Signal<Option<String>>,
+    doomed: Signal<Doomed>,
+    /// Does it.
+    action: Action<(), ApiResult<()>>,
 ) -> impl IntoView {
+    let content = move || view! { <Content doomed=doomed.get() on_close action/> };
+    view! { <Dialog open on_close shape=Shape::Narrow>{content}</Dialog> }.into_any()
+}
+
+#[component]
+fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<()>>) -> impl IntoView {
+    let Doomed { title, consequence, expected, verb, url, id } = doomed;
     let typed = RwSignal::new(String::new());
     let alive = RwSignal::new(false);
     Effect::new(move |_| alive.set(true));
-    let pattern = literal_pattern(&expected);
-    let hint = expected.clone();
-    let off = move || alive.get() && typed.with(|typed| *typed != expected);
+    let (pattern, hint) = (literal_pattern(&expected), expected.clone());
+    let matches = Memo::new(move |_| typed.with(|typed| *typed == expected));
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        if matches.get_untracked() {
+            action.dispatch(());
+        }
+    };
+    let failure = move || {
+        let error = action.value().get()?.err()?;
+        let (title, hint) = explain(&error);
+        Some(view! { <p class="field-error" role="alert">{format!("{title}. {hint}")}</p> })
+    };
     view! {
-        <div class="dialog-head"><h2 id="dialog-title">{title}</h2></div>
-        <div class="dialog-body">
-            <p>{consequence}</p>
-            <Field id="confirm-name" label=t!(form::type_name) hint=hint>
-                <input
-                    id="confirm-name"
-                    class="input"
-                    type="text"
-                    required
-                    autofocus
-                    autocomplete="off"
-                    spellcheck="false"
-                    pattern=pattern
-                    prop:value=move || typed.get()
-                    on:input=move |event| typed.set(event_target_value(&event))
-                />
-            </Field>
-            {move || failure.get().map(|text| view! { <p class="field-error" role="alert">{text}</p> })}
-        </div>
-        <div class="dialog-foot">
-            <button type="button" class="btn btn-ghost" on:click=move |_| on_close.run(())>{keep}</button>
-            <SubmitButton class="btn btn-solid-danger" busy off=Signal::derive(off)>{verb}</SubmitButton>
-        </div>
+        <form method="post" action=url on:submit=submit>
+            <input type="hidden" name="id" value=id/>
+            <div class="dialog-head"><h2 id="dialog-title">{title}</h2></div>
+            <div class="dialog-body">
+                <p>{consequence}</p>
+                <Field id="confirm-name" label=t!(form::type_name) hint=hint>
+                    <input
+                        id="confirm-name"
+                        class="input"
+                        type="text"
+                        required
+                        autofocus
+                        autocomplete="off"
+                        spellcheck="false"
+                        pattern=pattern
+                        prop:value=move || typed.get()
+                        on:input=move |event| typed.set(event_target_value(&event))
+                    />
+                </Field>
+                {failure}
+            </div>
+            <div class="dialog-foot">
+                <button type="button" class="btn btn-ghost" on:click=move |_| on_close.run(())>{t!(form::keep)}</button>
+                <SubmitButton class="btn btn-solid-danger" busy=action.pending() off=Signal::derive(move || alive.get() && !matches.get())>{verb}</SubmitButton>
+            </div>
+        </form>
     }
     .into_any()
 }

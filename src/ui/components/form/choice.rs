@@ -6,6 +6,10 @@ use super::{
     editor::{Bound, Flag},
     field::{Field, note_id},
 };
+use crate::ui::{
+    components::table::ListState,
+    icon::{Glyph, Mark},
+};
 
 /// A box to tick.
 #[component]
@@ -50,9 +54,6 @@ pub fn Switch(
     }
     .into_any()
 }
-
-/// A word of the field and what stands for it on screen.
-pub type Options = Vec<(&'static str, String)>;
 
 /// A drop-down list.
 #[component]
@@ -122,4 +123,27 @@ pub fn Choice(
         </fieldset>
     }
     .into_any()
+}
+
+/// Exclusive views of a list, each with its count; links, so the choice is in the address.
+#[component]
+pub fn Segments(
+    /// State of the list.
+    state: ListState,
+    /// Word in the address, title, glyph, count.
+    #[prop(into)]
+    segments: Signal<Vec<(&'static str, &'static str, Option<Glyph>, usize)>>,
+) -> impl IntoView {
+    let rows = move || {
+        let chosen = state.segment();
+        segments
+            .get()
+            .into_iter()
+            .map(|(word, title, glyph, count)| {
+                let current = (chosen == word).then_some("true");
+                view! { <a href=state.href(&[("state", word)]) aria-current=current>{glyph.map(|glyph| view! { <Mark glyph/> })}{title}<b>{count}</b></a> }
+            })
+            .collect_view()
+    };
+    view! { <div class="seg" role="group">{rows}</div> }.into_any()
 }

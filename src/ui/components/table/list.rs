@@ -71,6 +71,17 @@ impl ListState {
         format!("{}{}", self.path.get(), params.to_query_string())
     }
 
+    /// A dialog that a word of the address opens, and what closes it.
+    pub fn dialog(self, word: &'static str) -> (Signal<bool>, Callback<()>) {
+        let navigate = use_navigate();
+        let open = Signal::derive(move || !self.word(word).is_empty());
+        let close = Callback::new(move |()| {
+            let href = untrack(|| self.href(&[(word, "")]));
+            navigate(&href, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+        });
+        (open, close)
+    }
+
     /// The address without any filter.
     pub fn bare(self) -> String {
         self.path.get()
