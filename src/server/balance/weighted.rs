@@ -48,13 +48,15 @@ pub(super) struct Totals {
 
 impl Totals {
     fn of(candidates: &[Candidate]) -> Self {
-        let mut totals = Self::default();
-        for candidate in candidates.iter().filter(|candidate| candidate.is_eligible()) {
-            totals.weight += candidate.weight;
-            totals.in_flight += f64::from(candidate.in_flight);
-            totals.eligible += 1;
+        let (mut weight, mut in_flight, mut eligible) = (0.0, 0_u64, 0_u32);
+        for candidate in candidates {
+            // Without a branch: one that may not be drawn adds nothing.
+            let counts = candidate.is_eligible();
+            weight += if counts { candidate.weight } else { 0.0 };
+            in_flight += if counts { u64::from(candidate.in_flight) } else { 0 };
+            eligible += u32::from(counts);
         }
-        totals
+        Self { weight, in_flight: in_flight as f64, eligible }
     }
 
     /// Whether one more request keeps this candidate within its part of the load.
@@ -108,25 +110,22 @@ impl Credits {
         self.align(candidates);
         let totals = Totals::of(candidates);
         let highest = 2.0 * totals.weight;
-        let mut best = None;
-        // Credit of the best so far. The bound is looked at only for a credit that would win.
-        let (mut best_credit, mut fallback, mut fallback_credit) = (f64::NEG_INFINITY, None, f64::NEG_INFINITY);
+        // The best so far. The bound is looked at only for a credit that would win.
+        let mut best: Option<(usize, f64)> = None;
         for (index, (candidate, slot)) in candidates.iter().zip(&mut self.slots).enumerate() {
             if !candidate.is_eligible() {
                 continue;
             }
             slot.credit = (slot.credit + candidate.weight).min(highest);
-            if slot.credit > fallback_credit {
-                (fallback, fallback_credit) = (Some(index), slot.credit);
-            }
-            let wins = slot.credit > best_credit
-                || (slot.credit == best_credit && best.is_some_and(|best: usize| before(candidate, &candidates[best])));
+            let wins = best.is_none_or(|(leader, credit)| {
+                slot.credit > credit || (slot.credit == credit && before(candidate, &candidates[leader]))
+            });
             if wins && allowed(&totals, candidate) {
-                (best, best_credit) = (Some(index), slot.credit);
+                best = Some((index, slot.credit));
             }
         }
         // Rounding alone could leave everybody out of bounds; the formula itself cannot.
-        let chosen = best.or(fallback)?;
+        let chosen = best.map(|(index, _)| index).or_else(|| candidates.iter().position(Candidate::is_eligible))?;
         let slot = &mut self.slots[chosen];
         slot.credit = (slot.credit - totals.weight).max(-highest);
         Some(chosen)

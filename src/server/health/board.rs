@@ -51,7 +51,7 @@ impl Board {
         let known = self.shared.providers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         known.unwrap_or_else(|| {
             let mut providers = self.shared.providers.write().unwrap_or_else(PoisonError::into_inner);
-            let make = || Arc::new(ProviderState::new(id, Arc::clone(&self.shared.feed), 0));
+            let make = || Arc::new(ProviderState::new(id, Arc::clone(&self.shared.feed)));
             Arc::clone(providers.entry(id).or_insert_with(make))
         })
     }
@@ -77,6 +77,11 @@ impl Board {
             facts.disabled = !provider.enabled;
             facts.drained = is_drained(groups, provider.id);
             facts.credentials = self.usable(provider, &state);
+            if !std::mem::replace(&mut facts.adopted, true) {
+                // How it starts is no change of state.
+                (facts.announced, _) = state.judge(&facts, now_ms);
+                facts.since_ms = now_ms;
+            }
             drop(facts);
             state.announce(now_ms);
         }
@@ -109,9 +114,7 @@ impl Board {
                 disabled: !provider.enabled,
                 drained: is_drained(groups, provider.id),
                 credentials: self.usable(provider, &state),
-                last_failure: facts.last_failure,
-                tripping_failures: facts.tripping_failures,
-                ..Facts::default()
+                ..facts.clone()
             };
             let (shown, reason) = state.judge(&now, now_ms);
             (shown, reason, facts.since_ms)

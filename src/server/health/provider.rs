@@ -51,11 +51,11 @@ pub struct ProviderState {
     /// Stands in for the credential of a provider that needs none.
     keyless: Arc<CredentialState>,
     /// What configuration and history know; read by views and on changes of state, not by draws.
-    pub(super) record: Mutex<Facts>,
+    facts: Mutex<Facts>,
 }
 
 /// What the breaker does not know.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) disabled: bool,
     pub(super) drained: bool,
@@ -65,24 +65,41 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<AttemptOutcome>,
     /// Failures that tripped the breaker.
     pub(super) tripping_failures: u32,
-    pub(super) announced: Option<HealthState>,
+    pub(super) announced: HealthState,
     pub(super) since_ms: u64,
+    /// Whether a configuration has spoken about it yet.
+    pub(super) adopted: bool,
+}
+
+impl Facts {
+    fn new(keyless: &Arc<CredentialState>) -> Self {
+        Self {
+            disabled: false,
+            drained: false,
+            credentials: vec![Arc::clone(keyless)],
+            last_failure: None,
+            tripping_failures: 0,
+            announced: HealthState::Healthy,
+            since_ms: 0,
+            adopted: false,
+        }
+    }
 }
 
 impl ProviderState {
-    pub(super) fn new(id: ProviderId, feed: Arc<Feed>, now_ms: u64) -> Self {
+    pub(super) fn new(id: ProviderId, feed: Arc<Feed>) -> Self {
         let keyless = Arc::new(CredentialState::new(CredentialId(id.0)));
         Self {
             id,
             feed,
             in_flight: AtomicU32::new(0),
             healthy: AtomicBool::new(true),
-            breaker: Mutex::new(Breaker::new(now_ms)),
+            breaker: Mutex::new(Breaker::new(0)),
             ewma_us: AtomicU64::new(0),
             ewma_at_ms: AtomicU64::new(0),
             missing_models: Mutex::default(),
             any_model_missing: AtomicBool::new(false),
-            record: Mutex::new(Facts { credentials: vec![Arc::clone(&keyless)], since_ms: now_ms, ..Facts::default() }),
+            facts: Mutex::new(Facts::new(&keyless)),
             keyless,
         }
     }
@@ -159,7 +176,7 @@ impl ProviderState {
     }
 
     pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn count_in(&self) {
@@ -218,11 +235,10 @@ impl ProviderState {
             facts.last_failure = Some(AttemptOutcome::FirstByteTimeout);
         }
         let (state, reason) = self.judge(&facts, now_ms);
-        if facts.announced.unwrap_or(HealthState::Healthy) == state {
-            facts.announced = Some(state);
+        if facts.announced == state {
             return;
         }
-        facts.announced = Some(state);
+        facts.announced = state;
         facts.since_ms = now_ms;
         drop(facts);
         self.feed.publish(HealthEvent { provider: self.id, at_ms: self.feed.unix_ms(now_ms), state, reason });
@@ -329,3 +345,6 @@ fn credentials(all: &[Arc<CredentialState>], now_ms: u64) -> Credentials {
         Credentials::Cooling { count: cooling, until_ms: earliest }
     }
 }
+
+#[cfg(test)]
+mod tests;
