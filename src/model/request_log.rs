@@ -308,3 +308,37 @@ pub struct RequestFilter {
     /// Rows at most, 1–200; 0 is 50.
     pub limit: u32,
 }
+
+/// A row of the log with the way its request took, as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// The row.
+    pub row: RequestRow,
+    /// Providers tried, in order; empty where the row's own provider is all there is to say.
+    pub tried: Vec<Tried>,
+}
+
+/// A provider on the way of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Its name at the time.
+    pub provider: String,
+    /// How its attempt ended.
+    pub outcome: AttemptOutcome,
+    /// Status it answered, if it did.
+    pub status: Option<u16>,
+}
+
+impl LogLine {
+    /// Whether the row alone does not tell the way.
+    pub fn needs_attempts(row: &RequestRow) -> bool {
+        row.attempts > 1 || (row.attempts == 1 && matches!(row.outcome, Outcome::Failed | Outcome::Interrupted))
+    }
+
+    /// A row and its attempts.
+    pub fn new(row: RequestRow, attempts: &[Attempt]) -> Self {
+        let step =
+            |one: &Attempt| Tried { provider: one.provider_name.clone(), outcome: one.outcome, status: one.status };
+        Self { row, tried: attempts.iter().map(step).collect() }
+    }
+}

@@ -14,7 +14,7 @@ use super::{
     icon::SPRITE,
     pages::{dashboard::Dashboard, not_found::NotFound},
     preferences::{Preferences, Theme},
-    session::Session,
+    session::{Known, Session},
 };
 
 /// The HTML document around [`App`]; server only.
@@ -38,6 +38,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             data-theme=theme
             data-zone=preferences.zone_minutes.to_string()
             data-now=preferences.now_ms.to_string()
+            data-viewer=use_context::<Known>().and_then(|known| known.attribute())
         >
             <head>
                 <meta charset="utf-8"/>
@@ -67,7 +68,7 @@ pub fn App() -> impl IntoView {
     let preferences = use_context::<Preferences>().unwrap_or_else(Preferences::of_document);
     provide_context(preferences);
     Clock::provide(preferences);
-    Session::provide(Signal::derive(|| None));
+    Session::provide();
     view! {
         <Router>
             <Routes fallback=NotFound>

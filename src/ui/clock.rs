@@ -79,6 +79,11 @@ impl Clock {
         self.zone.get()
     }
 
+    /// The zone, without following it.
+    pub fn zone_untracked(self) -> Zone {
+        self.zone.get_untracked()
+    }
+
     /// Learns the server's time from a live message.
     pub fn correct(self, server_ms: i64) {
         self.skew_ms.set(server_ms - browser_now_ms());

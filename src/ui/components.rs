@@ -1,6 +1,7 @@
 //! Components: each is one idea about a screen. Tokens and shapes are in `style/`.
 
 pub mod dialog;
+pub mod chart;
 pub mod feedback;
 pub mod form;
 pub mod layout;

@@ -5,5 +5,5 @@ pub mod frame;
 pub mod navigation;
 pub mod switches;
 
-pub use bar::{Crumb, PageBar};
+pub use bar::{Crumb, PageBar, StalePill};
 pub use frame::Frame;

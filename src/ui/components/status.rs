@@ -83,6 +83,11 @@ pub fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Whether an outcome is what happens when nothing is wrong on our side.
+pub fn is_ordinary(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Saved | Outcome::Failed | Outcome::Interrupted)
+}
+
 /// Glyph and word, as tables show them.
 #[component]
 pub fn StatusWord(

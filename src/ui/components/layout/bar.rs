@@ -105,3 +105,16 @@ fn LiveDot() -> impl IntoView {
     };
     view! { {face} }.into_any()
 }
+
+/// A warning beside what was live: how old it is by now. Nothing while messages come.
+#[component]
+pub fn StalePill() -> impl IntoView {
+    let Some(live) = use_context::<Live>() else { return ().into_any() };
+    let clock = Clock::here();
+    let face = move || {
+        let Connection::Lost { since_ms, .. } = live.connection.get() else { return ().into_any() };
+        let age = format::span(clock.now_ms() - since_ms, language());
+        view! { <span class="pill pill-warn"><Icon name="unplug"/>{t!(shell::stale, &age)}</span> }.into_any()
+    };
+    view! { {face} }.into_any()
+}

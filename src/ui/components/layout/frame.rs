@@ -1,7 +1,10 @@
 //! The frame: who is here, where one can go, and the page between.
 
 use leptos::prelude::*;
-use leptos_router::components::Outlet;
+use leptos_router::{
+    components::{Outlet, Redirect},
+    hooks::use_location,
+};
 
 use super::{
     navigation::{BrandMark, SideNavigation, TabBar},
@@ -13,14 +16,39 @@ use crate::{
         format,
         i18n::t,
         live::Live,
-        session::{Session, role_name},
+        session::{Known, Session, leave_for_sign_in, role_name, sign_in_address},
     },
 };
 
-/// The back office around the page that the address names. Needs a session.
+/// The back office around the page that the address names; who has no session is sent to sign in.
 #[component]
 pub fn Frame() -> impl IntoView {
-    Live::provide();
+    if use_context::<Known>() == Some(Known(None)) {
+        return view! { <ToSignIn/> }.into_any();
+    }
+    Session::here().ask();
+    let live = Live::provide();
+    Effect::new(move || {
+        if live.signed_out.get() {
+            leave_for_sign_in();
+        }
+    });
+    view! { <Rooms/> }.into_any()
+}
+
+/// To the sign-in page, and from there back here.
+#[component]
+fn ToSignIn() -> impl IntoView {
+    let place = use_location();
+    let search = place.search.get_untracked();
+    let mark = if search.is_empty() || search.starts_with('?') { "" } else { "?" };
+    let here = place.pathname.get_untracked() + mark + &search;
+    view! { <Redirect path=sign_in_address(&here)/> }
+}
+
+/// Sidebar, page, tab bar.
+#[component]
+fn Rooms() -> impl IntoView {
     view! {
         <a class="btn skip" href="#content">{t!(shell::skip)}</a>
         <div class="shell">

@@ -64,7 +64,7 @@ pub fn ThemeSwitch() -> impl IntoView {
 #[component]
 pub fn SignOut() -> impl IntoView {
     view! {
-        <form method="post" action="/rpc/session/sign_out">
+        <form method="post" action="/rpc/session/logout">
             <button class="btn btn-ghost btn-sm btn-icon" aria-label=t!(shell::sign_out) title=t!(shell::sign_out)>
                 <Icon name="log-out"/>
             </button>

@@ -1,0 +1,13 @@
+//! Health of the providers.
+
+use leptos::prelude::*;
+
+use crate::model::{error::ApiError, health::ProviderHealth};
+
+/// Every provider's health now.
+#[server(prefix = "/rpc", endpoint = "health/all")]
+pub async fn all_health() -> Result<Vec<ProviderHealth>, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.health().all(&who).await
+}

@@ -1,0 +1,17 @@
+//! Statistics for the dashboard.
+
+use leptos::prelude::*;
+
+use crate::model::{
+    error::ApiError,
+    id::GroupId,
+    stats::{Overview, Range},
+};
+
+/// Everything the dashboard shows of a range, for one group or all.
+#[server(prefix = "/rpc", endpoint = "stats/overview")]
+pub async fn read_overview(range: Range, group: Option<GroupId>) -> Result<Overview, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.stats().overview(&who, range, group).await
+}

@@ -1,0 +1,59 @@
+//! The two charts and their heads.
+
+use leptos::prelude::*;
+
+use crate::{
+    model::stats::Overview,
+    ui::{
+        components::chart::{
+            latency::{LatencyChart, Measure},
+            requests::{RequestsChart, RequestsLegend},
+        },
+        components::layout::StalePill,
+        format,
+        i18n::t,
+    },
+};
+
+/// Requests over time.
+#[component]
+pub(super) fn RequestsCard(data: RwSignal<Overview>) -> impl IntoView {
+    let rate = move || data.with(|data| t!(dashboard::rate_now, &format::rate(data.rate_now)));
+    view! {
+        <section class="card flex flex-col">
+            <div class="card-head">
+                <h2 class="card-title">{t!(dashboard::requests_chart)}</h2>
+                <span class="caption">{rate}</span>
+                <StalePill/>
+                <div class="ml-auto desk-only"><RequestsLegend/></div>
+            </div>
+            <RequestsChart overview=data/>
+            <div class="px-4 pb-4 -mt-2 phone-only"><RequestsLegend/></div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Latency over time, first byte or total.
+#[component]
+pub(super) fn LatencyCard(data: RwSignal<Overview>) -> impl IntoView {
+    let measure = RwSignal::new(Measure::FirstByte);
+    let tab = move |which: Measure, word: &'static str| {
+        let pressed = move || if measure.get() == which { "true" } else { "false" };
+        view! { <button type="button" aria-pressed=pressed on:click=move |_| measure.set(which)>{word}</button> }
+    };
+    view! {
+        <section class="card flex flex-col">
+            <div class="card-head">
+                <h2 class="card-title">{t!(dashboard::latency)}</h2>
+                <StalePill/>
+                <div class="seg ml-auto">
+                    {tab(Measure::FirstByte, t!(dashboard::first_byte_tab))}
+                    {tab(Measure::Total, t!(dashboard::total_tab))}
+                </div>
+            </div>
+            <div class="pr-4 grow flex flex-col"><LatencyChart overview=data measure/></div>
+        </section>
+    }
+    .into_any()
+}

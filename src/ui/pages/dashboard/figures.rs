@@ -1,0 +1,157 @@
+//! The six key figures: a word, a figure with its unit, its shape over time, and what to hold it against.
+
+use leptos::prelude::*;
+
+use crate::{
+    model::{
+        health::HealthState,
+        stats::{Bucket, Overview, Range},
+    },
+    ui::{
+        components::chart::spark::Sparkline,
+        format,
+        i18n::{language, t},
+        icon::Icon,
+    },
+};
+
+/// All six.
+#[component]
+pub(super) fn Figures(data: RwSignal<Overview>) -> impl IntoView {
+    let series = move |pick: fn(&Bucket) -> Option<f64>| {
+        Signal::derive(move || data.with(|data| data.buckets.iter().map(pick).collect::<Vec<_>>()))
+    };
+    let requests = figure(
+        t!(dashboard::requests),
+        Signal::derive(move || data.with(|data| format::compact(data.counts.total, language()))),
+        Some(series(|bucket| Some(bucket.counts.total as f64))),
+        view! { <Growth data/> }.into_any(),
+    );
+    let success = figure(
+        t!(dashboard::success),
+        Signal::derive(move || data.with(|data| success_figure(data.counts.success_rate()))),
+        Some(series(|bucket| bucket.counts.success_rate())),
+        view! { <Points data/> }.into_any(),
+    );
+    let saved_share =
+        move || data.with(|data| (data.counts.total > 0).then(|| data.counts.saved as f64 / data.counts.total as f64));
+    let saved = figure(
+        t!(dashboard::saved),
+        Signal::derive(move || data.with(|data| format::compact(data.counts.saved, language()))),
+        Some(series(|bucket| Some(bucket.counts.saved as f64))),
+        view! { {move || t!(dashboard::of_requests, &percent(saved_share()))} }.into_any(),
+    );
+    let quantiles = |p50, p99| {
+        let text = |micros| format::latency_text(micros, language());
+        t!(dashboard::quantiles, &text(p50), &text(p99))
+    };
+    let first_byte = figure(
+        t!(dashboard::first_byte),
+        Signal::derive(move || data.with(|data| format::latency(data.first_byte.p95_us, language()))),
+        Some(series(|bucket| (bucket.first_byte.p95_us > 0).then_some(bucket.first_byte.p95_us as f64))),
+        view! { {move || data.with(|data| quantiles(data.first_byte.p50_us, data.first_byte.p99_us))} }.into_any(),
+    );
+    let total = figure(
+        t!(dashboard::total),
+        Signal::derive(move || data.with(|data| format::latency(data.total.p95_us, language()))),
+        Some(series(|bucket| (bucket.total.p95_us > 0).then_some(bucket.total.p95_us as f64))),
+        view! { {move || data.with(|data| quantiles(data.total.p50_us, data.total.p99_us))} }.into_any(),
+    );
+    let now = figure(
+        t!(dashboard::now),
+        Signal::derive(move || data.with(|data| (format::rate(data.rate_now), t!(dashboard::per_second)))),
+        None,
+        view! { {move || data.with(in_flight)} }.into_any(),
+    );
+    view! { <section class="card figures">{requests}{success}{saved}{first_byte}{total}{now}</section> }.into_any()
+}
+
+fn figure(
+    name: &'static str,
+    value: Signal<(String, &'static str)>,
+    series: Option<Signal<Vec<Option<f64>>>>,
+    caption: AnyView,
+) -> AnyView {
+    let spark = series.map(|values| view! { <span class="figure-spark"><Sparkline values/></span> });
+    view! {
+        <div class="figure">
+            <p class="caption">{name}</p>
+            <div class="flex items-center gap-3">
+                <p class="figure-value">
+                    {move || value.get().0}
+                    <span class="figure-unit">{move || value.get().1}</span>
+                </p>
+                {spark}
+            </div>
+            <p class="caption">{caption}</p>
+        </div>
+    }
+    .into_any()
+}
+
+fn success_figure(rate: Option<f64>) -> (String, &'static str) {
+    rate.map_or_else(|| ("–".to_owned(), ""), |rate| (format::success_figure(rate), "%"))
+}
+
+/// Two digits, for shares that are small when all is well.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.2}%", share * 100.0))
+}
+
+fn in_flight(data: &Overview) -> String {
+    let on = |state| !matches!(state, HealthState::Disabled | HealthState::Drained);
+    let ready = |state| matches!(state, HealthState::Healthy | HealthState::Degraded | HealthState::Recovering);
+    let all = data.health.iter().filter(|one| on(one.state)).count();
+    let ready = data.health.iter().filter(|one| ready(one.state)).count();
+    t!(dashboard::in_flight, &format::count(data.in_flight.into()), ready, all)
+}
+
+fn than(range: Range) -> &'static str {
+    match range {
+        Range::Hour => t!(dashboard::than_hour),
+        Range::Day => t!(dashboard::than_day),
+        Range::Week => t!(dashboard::than_week),
+        Range::Month => t!(dashboard::than_month),
+    }
+}
+
+/// More or fewer requests than in the range before. Neither is good or bad in itself.
+#[component]
+fn Growth(data: RwSignal<Overview>) -> impl IntoView {
+    let face = move || {
+        data.with(|data| {
+            if data.before.total == 0 {
+                return t!(dashboard::nothing_before).into_any();
+            }
+            let change = data.counts.total as f64 / data.before.total as f64 - 1.0;
+            let text = format!("{:.1}%", change.abs() * 100.0);
+            view! { <Change up={change >= 0.0} tone="text-ink-2" text/> {than(data.range)} }.into_any()
+        })
+    };
+    view! { {face} }.into_any()
+}
+
+/// Success in percentage points against the range before.
+#[component]
+fn Points(data: RwSignal<Overview>) -> impl IntoView {
+    let face = move || {
+        data.with(|data| match (data.counts.success_rate(), data.before.success_rate()) {
+            (None, _) => t!(dashboard::nothing_judged).into_any(),
+            (Some(_), None) => t!(dashboard::nothing_before).into_any(),
+            (Some(now), Some(before)) => {
+                let change = (now - before) * 100.0;
+                let tone = if change >= 0.0 { "text-ok-fg" } else { "text-bad-fg" };
+                let text = t!(dashboard::points, &format!("{:.2}", change.abs()));
+                view! { <Change up={change >= 0.0} tone text/> }.into_any()
+            }
+        })
+    };
+    view! { {face} }.into_any()
+}
+
+#[component]
+fn Change(up: bool, tone: &'static str, text: String) -> impl IntoView {
+    let arrow = if up { "arrow-up-right" } else { "arrow-down-right" };
+    view! { <span class=format!("mr-1 {tone} change")><Icon name=arrow/>{text}</span> }
+        .into_any()
+}
