@@ -4,8 +4,12 @@
 pub mod api_keys;
 pub mod audit;
 pub mod groups;
+pub mod health;
+pub mod preferences;
 pub mod providers;
+pub mod requests;
 pub mod session;
 pub mod settings;
 pub mod setup;
+pub mod stats;
 pub mod users;

@@ -31,6 +31,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         file("wasm")
     );
     let theme = (preferences.theme != Theme::Auto).then(|| preferences.theme.as_str());
+    let viewer = use_context::<Known>().and_then(|known| known.attribute());
     view! {
         <!DOCTYPE html>
         <html
@@ -38,7 +39,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             data-theme=theme
             data-zone=preferences.zone_minutes.to_string()
             data-now=preferences.now_ms.to_string()
-            data-viewer=use_context::<Known>().and_then(|known| known.attribute())
+            data-viewer=viewer
         >
             <head>
                 <meta charset="utf-8"/>

@@ -152,6 +152,5 @@ fn Points(data: RwSignal<Overview>) -> impl IntoView {
 #[component]
 fn Change(up: bool, tone: &'static str, text: String) -> impl IntoView {
     let arrow = if up { "arrow-up-right" } else { "arrow-down-right" };
-    view! { <span class=format!("mr-1 {tone} change")><Icon name=arrow/>{text}</span> }
-        .into_any()
+    view! { <span class=format!("mr-1 {tone} change")><Icon name=arrow/>{text}</span> }.into_any()
 }
