@@ -11,6 +11,7 @@ mod api_key;
 mod audit;
 mod change;
 mod column;
+mod database;
 mod error;
 mod group;
 mod migrate;
@@ -41,7 +42,10 @@ pub use self::{
 };
 pub use crate::server::secret::database_url::{DatabaseUrl, DatabaseUrlError};
 
-use self::sql::{Database, Pools, sql};
+use self::{
+    database::{Database, Pools},
+    sql::sql,
+};
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -96,7 +100,8 @@ impl Store {
             if matches!(database.pools, Pools::Sqlite { .. }) {
                 let lines: Vec<(String,)> = database.all(sql("PRAGMA integrity_check(20)")).await?;
                 let place = database.place.name();
-                found.extend(lines.into_iter().filter(|(line,)| line != "ok").map(|(line,)| format!("{place}: {line}")));
+                found
+                    .extend(lines.into_iter().filter(|(line,)| line != "ok").map(|(line,)| format!("{place}: {line}")));
             }
         }
         Ok(found)

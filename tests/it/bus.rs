@@ -39,8 +39,9 @@ impl Drop for Node {
 }
 
 fn redis() -> String {
-    std::env::var("RONDO_TEST_REDIS")
-        .expect("RONDO_TEST_REDIS names no Redis to test on; run the tests with scripts/test, or one with scripts/services")
+    std::env::var("RONDO_TEST_REDIS").expect(
+        "RONDO_TEST_REDIS names no Redis to test on; run the tests with scripts/test, or one with scripts/services",
+    )
 }
 
 /// An address whose channel no other test hears.

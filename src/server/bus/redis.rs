@@ -62,7 +62,8 @@ impl Remote {
             .with_connection_config(|connection| {
                 connection.connection_timeout = CONNECT_TIMEOUT;
                 connection.internal_command_timeout = CONNECT_TIMEOUT;
-                connection.unresponsive = UnresponsiveConfig { max_timeout: Some(SILENCE), interval: Duration::from_secs(1) };
+                connection.unresponsive =
+                    UnresponsiveConfig { max_timeout: Some(SILENCE), interval: Duration::from_secs(1) };
             })
             .build_subscriber_client()
     }
@@ -71,7 +72,9 @@ impl Remote {
         loop {
             match self.client() {
                 Ok(client) => self.serve(bus, Connection::open(client)).await,
-                Err(error) => tracing::error!(%error, "the Redis client cannot be set up; changes reach other nodes by polling"),
+                Err(error) => {
+                    tracing::error!(%error, "the Redis client cannot be set up; changes reach other nodes by polling")
+                }
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -128,7 +131,10 @@ impl Remote {
         match outcome {
             Ok(()) if !before => tracing::info!(channel = self.channel, "listening for changes of other nodes"),
             Err(error) if before => {
-                tracing::warn!(error = error.details(), "Redis is away; changes reach other nodes by polling until it is back");
+                tracing::warn!(
+                    error = error.details(),
+                    "Redis is away; changes reach other nodes by polling until it is back"
+                );
             }
             _ => {}
         }

@@ -15,7 +15,8 @@ use super::{
     audit::Entry,
     change::{Stamp, check_expected},
     column::{self, Reader, json},
-    sql::{Tx, Value, record, sql, statements},
+    database::Tx,
+    sql::{Value, record, sql, statements},
 };
 
 const GLOBAL: &str = "global";
@@ -205,5 +206,10 @@ pub(super) async fn delete(tx: &mut Tx, id: ApiKeyId, expect: Option<i64>) -> Re
     let stored = read_one(tx, id).await?.ok_or(StoreError::NotFound { what: "api key" })?;
     check_expected(tx, "api key", &id.to_string(), Some(stored.key.revision), expect).await?;
     tx.run(sql(DELETE).bind(Value::text(id))).await?;
-    Ok(Entry { action: "api_key.revoke".to_owned(), object_id: id.to_string(), object: stored.key.name, detail: "{}".to_owned() })
+    Ok(Entry {
+        action: "api_key.revoke".to_owned(),
+        object_id: id.to_string(),
+        object: stored.key.name,
+        detail: "{}".to_owned(),
+    })
 }

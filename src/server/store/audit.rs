@@ -11,7 +11,8 @@ use crate::model::{audit::AuditRow, page::Stretch};
 use super::{
     Store, StoreError,
     change::Stamp,
-    sql::{Tx, record, sql, statements},
+    database::Tx,
+    sql::{record, sql, statements},
 };
 
 statements! {
@@ -62,7 +63,13 @@ impl Chain {
         &self.hash
     }
 
-    pub(super) async fn append(&mut self, tx: &mut Tx, actor: &str, stamp: Stamp, entry: Entry) -> Result<(), StoreError> {
+    pub(super) async fn append(
+        &mut self,
+        tx: &mut Tx,
+        actor: &str,
+        stamp: Stamp,
+        entry: Entry,
+    ) -> Result<(), StoreError> {
         let mut row = Row {
             seq: self.seq + 1,
             at_ms: stamp.at_ms,
@@ -92,9 +99,8 @@ impl Row {
     /// two rows read the same.
     fn chained(&self, before: &str) -> String {
         let (seq, at_ms, revision) = (self.seq.to_string(), self.at_ms.to_string(), self.revision.to_string());
-        let fields = [
-            before, &seq, &at_ms, &self.actor, &self.action, &self.object_id, &self.object, &revision, &self.detail,
-        ];
+        let fields =
+            [before, &seq, &at_ms, &self.actor, &self.action, &self.object_id, &self.object, &revision, &self.detail];
         let mut hasher = Sha256::new();
         for field in fields {
             hasher.update((field.len() as u64).to_be_bytes());
@@ -155,7 +161,11 @@ impl Store {
 
 pub(super) async fn take_chain(tx: &mut Tx) -> Result<(i64, String, i64), StoreError> {
     let taken = tx.one(sql(TAKE_CHAIN)).await?;
-    taken.ok_or_else(|| StoreError::Damaged { what: "configuration", id: "1".into(), reason: "its only row is missing".into() })
+    taken.ok_or_else(|| StoreError::Damaged {
+        what: "configuration",
+        id: "1".into(),
+        reason: "its only row is missing".into(),
+    })
 }
 
 /// Who changed the thing last, and when.
@@ -210,7 +220,8 @@ mod tests {
         let old = json!({"id": "1", "name": "a", "headers": {"set": {"X": "old-secret"}}, "revision": 1});
         let new = json!({"id": "1", "name": "b", "headers": {"set": {"X": "new-secret"}}, "revision": 2});
         let told = difference(Some(&old), &new, &["main".to_owned()]);
-        let expected = json!({"name": ["a", "b"], "headers": [{"set": {"X": "…"}}, {"set": {"X": "…"}}], "new_secrets": ["main"]});
+        let expected =
+            json!({"name": ["a", "b"], "headers": [{"set": {"X": "…"}}, {"set": {"X": "…"}}], "new_secrets": ["main"]});
         assert_eq!(serde_json::from_str::<Value>(&told).expect("JSON"), expected);
         assert_eq!(difference(None, &json!({"id": "1", "name": "a"}), &[]), r#"{"name":"a"}"#);
     }

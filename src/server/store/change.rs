@@ -18,7 +18,8 @@ use crate::{
 use super::{
     Store, StoreError, audit,
     audit::Entry,
-    sql::{Tx, sql, statements},
+    database::Tx,
+    sql::{sql, statements},
 };
 
 /// One change. `expect` is the revision the editor saw; `None` overwrites whatever is there.
@@ -147,11 +148,23 @@ impl Store {
     }
 
     /// Writes an audit row about something that changes no configuration: a sign-in, an export, a drill.
-    pub async fn note(&self, actor: &str, at_ms: i64, action: &str, object: &str, detail: &str) -> Result<(), StoreError> {
+    pub async fn note(
+        &self,
+        actor: &str,
+        at_ms: i64,
+        action: &str,
+        object: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.config.write().await?;
         let (seq, hash, revision) = audit::take_chain(&mut tx).await?;
         let mut chain = audit::Chain::new(seq, hash);
-        let entry = Entry { action: action.to_owned(), object_id: String::new(), object: object.to_owned(), detail: detail.to_owned() };
+        let entry = Entry {
+            action: action.to_owned(),
+            object_id: String::new(),
+            object: object.to_owned(),
+            detail: detail.to_owned(),
+        };
         chain.append(&mut tx, actor, Stamp { revision, at_ms }, entry).await?;
         tx.run(sql(KEEP_CHAIN).bind(chain.seq()).bind(chain.hash())).await?;
         tx.commit().await
@@ -171,13 +184,21 @@ pub(super) async fn read_revision(tx: &mut Tx) -> Result<i64, StoreError> {
 
 async fn take_revision(tx: &mut Tx) -> Result<(i64, i64, String), StoreError> {
     let taken = tx.one(sql(TAKE_REVISION)).await?;
-    taken.ok_or_else(|| StoreError::Damaged { what: "configuration", id: "1".into(), reason: "its only row is missing".into() })
+    taken.ok_or_else(|| StoreError::Damaged {
+        what: "configuration",
+        id: "1".into(),
+        reason: "its only row is missing".into(),
+    })
 }
 
 async fn apply(tx: &mut Tx, change: Change, stamp: Stamp) -> Result<Entry, StoreError> {
     match change {
-        Change::PutProvider { provider, sealed, expect } => super::provider::put(tx, provider, sealed, expect, stamp).await,
-        Change::DeleteProvider { id, expect, leave_groups } => super::provider::delete(tx, id, expect, leave_groups, stamp).await,
+        Change::PutProvider { provider, sealed, expect } => {
+            super::provider::put(tx, provider, sealed, expect, stamp).await
+        }
+        Change::DeleteProvider { id, expect, leave_groups } => {
+            super::provider::delete(tx, id, expect, leave_groups, stamp).await
+        }
         Change::PutGroup { group, expect } => super::group::put(tx, group, expect, stamp).await,
         Change::DeleteGroup { id, expect } => super::group::delete(tx, id, expect).await,
         Change::PutApiKey { key, hash, expect } => super::api_key::put(tx, key, hash, expect, stamp).await,

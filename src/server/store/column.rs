@@ -44,7 +44,10 @@ impl Reader<'_> {
         text.parse().map_err(|error: T::Err| self.damaged(error))
     }
 
-    pub(super) fn parse_optional<T: FromStr<Err: ToString>>(&self, text: Option<&str>) -> Result<Option<T>, StoreError> {
+    pub(super) fn parse_optional<T: FromStr<Err: ToString>>(
+        &self,
+        text: Option<&str>,
+    ) -> Result<Option<T>, StoreError> {
         text.map(|text| self.parse(text)).transpose()
     }
 
@@ -52,7 +55,10 @@ impl Reader<'_> {
         T::try_from(number).map_err(|error| self.damaged(error))
     }
 
-    pub(super) fn number_optional<T: TryFrom<i64, Error: ToString>>(&self, number: Option<i64>) -> Result<Option<T>, StoreError> {
+    pub(super) fn number_optional<T: TryFrom<i64, Error: ToString>>(
+        &self,
+        number: Option<i64>,
+    ) -> Result<Option<T>, StoreError> {
         number.map(|number| self.number(number)).transpose()
     }
 

@@ -51,7 +51,9 @@ pub enum StoreError {
     #[error("{0}")]
     Unusable(Trouble),
     /// What is stored cannot be understood.
-    #[error("{what} {id} in the store cannot be read: {reason}; restore a backup or correct the row with `rondo db shell`")]
+    #[error(
+        "{what} {id} in the store cannot be read: {reason}; restore a backup or correct the row with `rondo db shell`"
+    )]
     Damaged {
         /// Kind of the thing.
         what: &'static str,
@@ -72,19 +74,25 @@ pub enum StoreError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Another process holds the lock.
-    #[error("the database {place} is locked by another program; close what has it open (a shell, a backup) and try again")]
+    #[error(
+        "the database {place} is locked by another program; close what has it open (a shell, a backup) and try again"
+    )]
     Locked {
         /// Which database.
         place: String,
     },
     /// The directory or file cannot be written.
-    #[error("the database {place} cannot be written; give the user that runs rondo write permission on its directory, or choose another with RONDO_DATA_DIR")]
+    #[error(
+        "the database {place} cannot be written; give the user that runs rondo write permission on its directory, or choose another with RONDO_DATA_DIR"
+    )]
     ReadOnly {
         /// Which database.
         place: String,
     },
     /// No space.
-    #[error("the disk that holds the database {place} is full; free some space, nothing was lost that was saved before")]
+    #[error(
+        "the disk that holds the database {place} is full; free some space, nothing was lost that was saved before"
+    )]
     Full {
         /// Which database.
         place: String,
@@ -110,7 +118,9 @@ pub enum Trouble {
         reason: String,
     },
     /// No answer from the server.
-    #[error("the database server {place} cannot be reached: {reason}; check that it runs and that DATABASE_URL names it")]
+    #[error(
+        "the database server {place} cannot be reached: {reason}; check that it runs and that DATABASE_URL names it"
+    )]
     Unreachable {
         /// Which server.
         place: String,
@@ -132,7 +142,9 @@ pub enum Trouble {
         place: String,
     },
     /// A newer rondo has been here.
-    #[error("the database {place} was made by a newer rondo (its schema is {found}, this program knows {known}); start that version, or restore a backup from before the upgrade")]
+    #[error(
+        "the database {place} was made by a newer rondo (its schema is {found}, this program knows {known}); start that version, or restore a backup from before the upgrade"
+    )]
     NewerSchema {
         /// Which database.
         place: String,
@@ -142,7 +154,9 @@ pub enum Trouble {
         known: i64,
     },
     /// A migration that was applied is not the one known here.
-    #[error("migration {version} of the database {place} differs from the one in this program; start the version of rondo that made the database")]
+    #[error(
+        "migration {version} of the database {place} differs from the one in this program; start the version of rondo that made the database"
+    )]
     AlteredMigration {
         /// Which database.
         place: String,

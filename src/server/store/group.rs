@@ -13,7 +13,8 @@ use super::{
     audit::Entry,
     change::{Stamp, check_expected},
     column::{self, Reader, json, word},
-    sql::{Tx, Value, record, sql, statements},
+    database::Tx,
+    sql::{Value, record, sql, statements},
 };
 
 statements! {
@@ -117,7 +118,9 @@ pub(super) async fn put(tx: &mut Tx, mut group: Group, expect: Option<i64>, stam
     let id = group.id.to_string();
     let stored = read_one(tx, group.id).await?;
     check_expected(tx, "group", &id, stored.as_ref().map(|stored| stored.revision), expect).await?;
-    for (field, statement, text) in [("name", NAME_HOLDER, group.name.as_str()), ("slug", SLUG_HOLDER, group.slug.as_str())] {
+    for (field, statement, text) in
+        [("name", NAME_HOLDER, group.name.as_str()), ("slug", SLUG_HOLDER, group.slug.as_str())]
+    {
         let holder: Option<(String,)> = tx.one(sql(statement).bind(text)).await?;
         if holder.is_some_and(|(holder,)| holder != id) {
             return Err(StoreError::Taken { field });
@@ -178,5 +181,10 @@ pub(super) async fn delete(tx: &mut Tx, id: GroupId, expect: Option<i64>) -> Res
     let stored = read_one(tx, id).await?.ok_or(StoreError::NotFound { what: "group" })?;
     check_expected(tx, "group", &id.to_string(), Some(stored.revision), expect).await?;
     tx.run(sql(DELETE).bind(Value::text(id))).await?;
-    Ok(Entry { action: "group.delete".to_owned(), object_id: id.to_string(), object: stored.name, detail: "{}".to_owned() })
+    Ok(Entry {
+        action: "group.delete".to_owned(),
+        object_id: id.to_string(),
+        object: stored.name,
+        detail: "{}".to_owned(),
+    })
 }

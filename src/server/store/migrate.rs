@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Store, StoreError,
+    database::{Database, Pools, Tx},
     error::Trouble,
-    sql::{Database, Pools, Tx, sql, statements},
+    sql::{sql, statements},
 };
 
 /// One script.
@@ -125,7 +126,8 @@ async fn migrate(database: &Database, area: Area) -> Result<Vec<MigrationStatus>
         }
         tx.script(script.text).await?;
         let at_ms = now_ms();
-        let note = sql(NOTE).bind(area.word()).bind(script.version).bind(script.name).bind(script.checksum()).bind(at_ms);
+        let note =
+            sql(NOTE).bind(area.word()).bind(script.version).bind(script.name).bind(script.checksum()).bind(at_ms);
         tx.run(note).await?;
         tx.commit().await?;
         done.push(script.status(area, Some(at_ms)));

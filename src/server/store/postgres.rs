@@ -11,8 +11,8 @@ use sqlx::{
 use crate::server::secret::{database_url::DatabaseUrl, seal::Secret};
 
 use super::{
+    database::{Database, Pools},
     error::{Place, StoreError, Trouble},
-    sql::{Database, Pools},
 };
 
 const ACQUIRE: Duration = Duration::from_secs(5);

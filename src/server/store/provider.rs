@@ -16,7 +16,8 @@ use super::{
     audit::Entry,
     change::{Stamp, check_expected},
     column::{self, Reader, json},
-    sql::{Tx, Value, record, sql, statements},
+    database::Tx,
+    sql::{Value, record, sql, statements},
 };
 
 /// A provider with the envelopes of its credentials.
@@ -177,7 +178,8 @@ pub(super) async fn put(
         return Err(StoreError::Taken { field: "name" });
     }
     provider.revision = stamp.revision;
-    provider.created_at_ms = stamp.created(stored.as_ref().map(|stored| stored.provider.created_at_ms), provider.created_at_ms);
+    provider.created_at_ms =
+        stamp.created(stored.as_ref().map(|stored| stored.provider.created_at_ms), provider.created_at_ms);
     provider.updated_at_ms = stamp.at_ms;
     write(tx, &provider).await?;
     let renewed = write_credentials(tx, &provider, sealed, stored.as_ref()).await?;

@@ -12,7 +12,8 @@ use crate::model::{
 use super::{
     Store, StoreError,
     column::{Reader, json},
-    sql::{Statement, Tx, Value, composed, record, sql, statements},
+    database::Tx,
+    sql::{Statement, Value, composed, record, sql, statements},
 };
 
 /// Rows per INSERT of a batch: few enough for both databases' limits on placeholders.
@@ -107,7 +108,9 @@ impl Store {
 
     /// One request with its attempts.
     pub async fn request(&self, id: RequestId) -> Result<Option<RequestDetail>, StoreError> {
-        let Some(Whole(row, rest)) = self.log.one(sql(ONE_REQUEST).bind(Value::text(id))).await? else { return Ok(None) };
+        let Some(Whole(row, rest)) = self.log.one(sql(ONE_REQUEST).bind(Value::text(id))).await? else {
+            return Ok(None);
+        };
         let read = Reader { what: "request", id: &row.id };
         let attempts: Vec<Attempt> = read.json(&rest.attempts)?;
         Ok(Some(RequestDetail { row: assemble(row)?, user_agent: rest.user_agent, attempts }))
@@ -241,7 +244,8 @@ fn assemble(row: Row) -> Result<RequestRow, StoreError> {
         path: row.path,
         model: row.model,
         status: read.number(row.status)?,
-        outcome: Outcome::parse(&row.outcome).ok_or_else(|| read.damaged(format!("unknown outcome `{}`", row.outcome)))?,
+        outcome: Outcome::parse(&row.outcome)
+            .ok_or_else(|| read.damaged(format!("unknown outcome `{}`", row.outcome)))?,
         provider: read.parse_optional(row.provider_id.as_deref())?,
         provider_name: row.provider_name,
         attempts: read.number(row.attempt_count)?,

@@ -116,7 +116,12 @@ impl Store {
     }
 
     /// Notes a use and moves the idle end. Call it once a minute per session at most.
-    pub async fn touch_session(&self, id: SessionId, seen_at_ms: i64, idle_expires_at_ms: i64) -> Result<(), StoreError> {
+    pub async fn touch_session(
+        &self,
+        id: SessionId,
+        seen_at_ms: i64,
+        idle_expires_at_ms: i64,
+    ) -> Result<(), StoreError> {
         let touch = sql(TOUCH).bind(Value::text(id)).bind(seen_at_ms).bind(idle_expires_at_ms);
         self.config.run(touch).await.map(drop)
     }

@@ -5,7 +5,8 @@ use crate::server::secret::seal::{MasterKey, Sealed};
 use super::{
     Store, StoreError,
     audit::Entry,
-    sql::{Tx, sql, statements},
+    database::Tx,
+    sql::{sql, statements},
 };
 
 /// Setting under which the master key's check value lies.
@@ -52,12 +53,22 @@ impl Store {
 
 pub(super) async fn put(tx: &mut Tx, key: String, value: String) -> Result<Entry, StoreError> {
     tx.run(sql(PUT).bind(key.as_str()).bind(value)).await?;
-    Ok(Entry { action: "setting.update".to_owned(), object_id: format!("setting:{key}"), object: key, detail: "{}".to_owned() })
+    Ok(Entry {
+        action: "setting.update".to_owned(),
+        object_id: format!("setting:{key}"),
+        object: key,
+        detail: "{}".to_owned(),
+    })
 }
 
 pub(super) async fn delete(tx: &mut Tx, key: String) -> Result<Entry, StoreError> {
     if tx.run(sql(DELETE).bind(key.as_str())).await? == 0 {
         return Err(StoreError::NotFound { what: "setting" });
     }
-    Ok(Entry { action: "setting.delete".to_owned(), object_id: format!("setting:{key}"), object: key, detail: "{}".to_owned() })
+    Ok(Entry {
+        action: "setting.delete".to_owned(),
+        object_id: format!("setting:{key}"),
+        object: key,
+        detail: "{}".to_owned(),
+    })
 }

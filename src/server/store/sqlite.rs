@@ -12,8 +12,8 @@ use sqlx::{
 };
 
 use super::{
+    database::{Database, Pools},
     error::{Place, StoreError, Trouble},
-    sql::{Database, Pools},
 };
 
 /// How long a statement waits for another process's lock.

@@ -10,7 +10,8 @@ use super::{
     audit::Entry,
     change::Stamp,
     column::{self, Reader},
-    sql::{Tx, Value, record, sql, statements},
+    database::Tx,
+    sql::{Value, record, sql, statements},
 };
 
 /// A person with the hash of their password.
@@ -95,7 +96,12 @@ async fn read_one(tx: &mut Tx, id: UserId) -> Result<Option<StoredUser>, StoreEr
     tx.one(sql(ONE_USER).bind(Value::text(id))).await?.map(assemble).transpose()
 }
 
-pub(super) async fn put_first(tx: &mut Tx, user: User, password_hash: String, stamp: Stamp) -> Result<Entry, StoreError> {
+pub(super) async fn put_first(
+    tx: &mut Tx,
+    user: User,
+    password_hash: String,
+    stamp: Stamp,
+) -> Result<Entry, StoreError> {
     let count: Option<(i64,)> = tx.one(sql(COUNT)).await?;
     if count != Some((0,)) {
         return Err(StoreError::AlreadySetUp);
@@ -103,7 +109,12 @@ pub(super) async fn put_first(tx: &mut Tx, user: User, password_hash: String, st
     put(tx, user, Some(password_hash), stamp).await
 }
 
-pub(super) async fn put(tx: &mut Tx, mut user: User, password_hash: Option<String>, stamp: Stamp) -> Result<Entry, StoreError> {
+pub(super) async fn put(
+    tx: &mut Tx,
+    mut user: User,
+    password_hash: Option<String>,
+    stamp: Stamp,
+) -> Result<Entry, StoreError> {
     let stored = read_one(tx, user.id).await?;
     let holder: Option<Row> = tx.one(sql(BY_NAME).bind(user.username.to_lowercase())).await?;
     if holder.is_some_and(|holder| holder.id != user.id.to_string()) {

@@ -93,7 +93,10 @@ async fn a_stale_editor_overwrites_nothing_and_learns_who_was_first(store: Store
     let deleted = Change::DeleteProvider { id: alpha.id, expect: Some(1), leave_groups: true };
     assert!(matches!(store.change("ana", 3, vec![deleted]).await, Err(StoreError::Conflict { .. })));
     let stored = store.provider(alpha.id).await.expect("read").expect("there").provider;
-    assert_eq!((stored.website.as_str(), stored.created_at_ms, stored.updated_at_ms), ("https://first.example", 1, 222));
+    assert_eq!(
+        (stored.website.as_str(), stored.created_at_ms, stored.updated_at_ms),
+        ("https://first.example", 1, 222)
+    );
 
     alpha.id = ProviderId(uuid::Uuid::now_v7());
     let gone = store.change("ana", 4, put(&alpha, Some(1))).await;
@@ -184,7 +187,10 @@ async fn a_rotated_key_is_found_by_its_new_hash_only(store: Store, _: Arc<Place>
     let mut key = api_key("ci", &[]);
     store.change("ana", 1, vec![put_key(&key)]).await.expect("stored");
     key.enabled = false;
-    store.change("ana", 2, vec![Change::PutApiKey { key: key.clone(), hash: None, expect: Some(1) }]).await.expect("stored");
+    store
+        .change("ana", 2, vec![Change::PutApiKey { key: key.clone(), hash: None, expect: Some(1) }])
+        .await
+        .expect("stored");
     let stored = store.api_key(key.id).await.expect("read").expect("there");
     assert_eq!((stored.hash, stored.key.enabled), (HashedKey::of("ci"), false));
     let rotated = Change::PutApiKey { key: key.clone(), hash: Some(HashedKey::of("new")), expect: Some(2) };
@@ -205,7 +211,10 @@ async fn the_last_use_of_a_key_only_moves_forward(store: Store, _: Arc<Place>) {
     let stored = store.api_key(key.id).await.expect("read").expect("there").key;
     assert_eq!((stored.last_used_at_ms, stored.revision), (Some(9_000), 1));
     assert_eq!(store.revision().await.expect("read"), 1);
-    store.change("ana", 2, vec![Change::PutApiKey { key: key.clone(), hash: None, expect: Some(1) }]).await.expect("edited");
+    store
+        .change("ana", 2, vec![Change::PutApiKey { key: key.clone(), hash: None, expect: Some(1) }])
+        .await
+        .expect("edited");
     assert_eq!(store.api_key(key.id).await.expect("read").expect("there").key.last_used_at_ms, Some(9_000));
 }
 
@@ -214,7 +223,9 @@ async fn writers_take_turns_and_lose_nothing(store: Store, place: Arc<Place>) {
     let mut writers = tokio::task::JoinSet::new();
     for index in 0..24_i64 {
         let store = if index % 2 == 0 { store.clone() } else { second.clone() };
-        writers.spawn(async move { store.change("ana", index, vec![put_provider(&provider(&format!("p{index}")))]).await });
+        writers.spawn(
+            async move { store.change("ana", index, vec![put_provider(&provider(&format!("p{index}")))]).await },
+        );
     }
     let mut revisions: Vec<i64> = writers.join_all().await.into_iter().map(|done| done.expect("stored")).collect();
     revisions.sort_unstable();

@@ -62,7 +62,8 @@ async fn a_locked_database_refuses_writes_only_and_recovers_by_itself() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_its_password() {
     // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let url = format!("postgres://ana:hunter2@127.0.0.1:{port}/rondo").parse().expect("an address");
     let error = refused(&Options { url, data_dir: "/tmp".into() }).await;
     assert!(matches!(error, StoreError::Unavailable(Trouble::Unreachable { .. })), "{error:?}");
@@ -72,7 +73,8 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_told() {
-    let server = std::env::var("RONDO_TEST_POSTGRES").expect("RONDO_TEST_POSTGRES names a PostgreSQL; run scripts/test");
+    let server =
+        std::env::var("RONDO_TEST_POSTGRES").expect("RONDO_TEST_POSTGRES names a PostgreSQL; run scripts/test");
     let (address, _) = server.rsplit_once('/').expect("a database in the address");
     let url = format!("{address}/no_such_database").parse().expect("an address");
     let error = refused(&Options { url, data_dir: "/tmp".into() }).await;
@@ -93,6 +95,9 @@ async fn files_are_for_their_owner_only() {
         assert_eq!(mode, 0o600, "{}", entry.path().display());
     }
     store.close().await;
-    let names: Vec<_> = std::fs::read_dir(place.data_dir()).expect("readable").map(|entry| entry.expect("an entry").file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(place.data_dir())
+        .expect("readable")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
     assert_eq!(names.len(), 2, "closed, each database is one file: {names:?}");
 }

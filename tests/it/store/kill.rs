@@ -27,7 +27,11 @@ async fn a_killed_process_loses_nothing_it_acknowledged() {
         let acknowledged = kill_after(&place, 1 + round * 3);
         let store = place.open().await;
         let snapshot = store.snapshot().await.expect("read");
-        assert!(snapshot.revision >= acknowledged, "round {round}: {acknowledged} was acknowledged, {} is there", snapshot.revision);
+        assert!(
+            snapshot.revision >= acknowledged,
+            "round {round}: {acknowledged} was acknowledged, {} is there",
+            snapshot.revision
+        );
         // A change is two records: never one of them alone.
         assert_eq!(snapshot.providers.len(), snapshot.groups.len());
         assert_eq!(snapshot.revision, i64::try_from(snapshot.groups.len()).expect("few"));
@@ -63,7 +67,10 @@ async fn write_until_killed(directory: &Path) {
     let store = Store::open(&options).await.expect("opens");
     loop {
         let id = uuid::Uuid::now_v7().simple().to_string();
-        let revision = store.change("ana", 1, vec![put_provider(&provider(&id)), put_group(&group(&id, &[]))]).await.expect("stored");
+        let revision = store
+            .change("ana", 1, vec![put_provider(&provider(&id)), put_group(&group(&id, &[]))])
+            .await
+            .expect("stored");
         let mut out = std::io::stdout().lock();
         writeln!(out, "revision {revision}").and_then(|()| out.flush()).expect("the parent listens");
     }

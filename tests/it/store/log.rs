@@ -29,7 +29,8 @@ contracts![
 /// A request that began `at_ms`, every field set.
 pub(crate) fn request(at_ms: i64) -> RequestDetail {
     let at = u64::try_from(at_ms).expect("after 1970");
-    let id = Uuid::new_v7(Timestamp::from_unix(NoContext, at / 1000, u32::try_from(at % 1000).expect("small") * 1_000_000));
+    let id =
+        Uuid::new_v7(Timestamp::from_unix(NoContext, at / 1000, u32::try_from(at % 1000).expect("small") * 1_000_000));
     RequestDetail {
         row: RequestRow {
             id: RequestId(id),
@@ -131,7 +132,13 @@ async fn each_filter_finds_its_own(store: Store, _: Arc<Place>) {
         RequestFilter { status: Some(502), ..all() },
         RequestFilter { model: Some("other".into()), ..all() },
         RequestFilter { from_ms: Some(start + 1_000), to_ms: Some(start + 2_000), ..all() },
-        RequestFilter { status: Some(502), outcome: Some(Outcome::Failed), model: Some("other".into()), from_ms: Some(start), ..all() },
+        RequestFilter {
+            status: Some(502),
+            outcome: Some(Outcome::Failed),
+            model: Some("other".into()),
+            from_ms: Some(start),
+            ..all()
+        },
     ];
     for filter in only {
         let rows = store.requests(&filter).await.expect("read").rows;

@@ -113,7 +113,10 @@ async fn a_new_role_or_password_ends_the_sessions(store: Store, _: Arc<Place>) {
     let (owner, mut bo) = (user("ana", Role::Owner), user("bo", Role::Viewer));
     store.change("setup", 1, vec![put_user(&owner), put_user(&bo)]).await.expect("stored");
     let token = HashedKey::of("token");
-    let put = |user: &User, hash: Option<&str>| Change::PutUser { user: user.clone(), password_hash: hash.map(str::to_owned) };
+    let put = |user: &User, hash: Option<&str>| Change::PutUser {
+        user: user.clone(),
+        password_hash: hash.map(str::to_owned),
+    };
     let holds = async || store.session(&token, 1_050).await.expect("read").is_some();
 
     store.open_session(&session(&bo, "token", 1_000)).await.expect("opened");
@@ -150,7 +153,10 @@ async fn signing_out_everywhere_may_spare_this_browser(store: Store, _: Arc<Plac
 async fn the_first_value_of_a_setting_wins(store: Store, _: Arc<Place>) {
     let (one, two) = tokio::join!(store.init_setting("token", "a"), store.init_setting("token", "b"));
     assert_eq!(one.expect("set"), two.expect("set"));
-    store.change("ana", 1, vec![Change::PutSetting { key: "retention".into(), value: "30".into() }]).await.expect("set");
+    store
+        .change("ana", 1, vec![Change::PutSetting { key: "retention".into(), value: "30".into() }])
+        .await
+        .expect("set");
     store.change("ana", 2, vec![Change::PutSetting { key: "retention".into(), value: "7".into() }]).await.expect("set");
     assert_eq!(store.setting("retention").await.expect("read").as_deref(), Some("7"));
     assert_eq!(store.settings().await.expect("read").len(), 2);

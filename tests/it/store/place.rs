@@ -24,7 +24,10 @@ impl Place {
         );
         let schema = format!("t_{}", uuid::Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(&server).await.expect("RONDO_TEST_POSTGRES answers");
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&mut connection).await.expect("a schema");
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {schema}")))
+            .execute(&mut connection)
+            .await
+            .expect("a schema");
         let sign = if server.contains('?') { '&' } else { '?' };
         let address = format!("{server}{sign}options=-c%20search_path%3D{schema}");
         let url = address.parse().expect("an address");

@@ -50,7 +50,11 @@ pub(crate) fn credential(label: &str) -> Credential {
 }
 
 pub(crate) fn sealed(provider: &Provider, text: &str) -> Vec<(CredentialId, Sealed)> {
-    provider.credentials.iter().map(|credential| (credential.id, Sealed(format!("{text} {}", credential.label)))).collect()
+    provider
+        .credentials
+        .iter()
+        .map(|credential| (credential.id, Sealed(format!("{text} {}", credential.label))))
+        .collect()
 }
 
 pub(crate) fn group(slug: &str, members: &[&Provider]) -> Group {
@@ -92,7 +96,11 @@ pub(crate) fn api_key(name: &str, groups: &[&Group]) -> ApiKey {
         id: ApiKeyId(Uuid::now_v7()),
         name: name.to_owned(),
         hint: "rd_…1234".into(),
-        scope: if groups.is_empty() { Scope::Global } else { Scope::Groups(groups.iter().map(|group| group.id).collect()) },
+        scope: if groups.is_empty() {
+            Scope::Global
+        } else {
+            Scope::Groups(groups.iter().map(|group| group.id).collect())
+        },
         enabled: true,
         expires_at_ms: Some(4_102_444_800_000),
         limits: key_limits(),

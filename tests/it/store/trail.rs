@@ -26,7 +26,10 @@ async fn every_change_leaves_a_row_that_says_what_changed(store: Store, _: Arc<P
     let put = Change::PutProvider { provider: alpha.clone(), sealed: Vec::new(), expect: Some(1) };
     store.change("bo", 22, vec![put]).await.expect("stored");
     let rows = store.audit(None, 10).await.expect("read").rows;
-    let told: Vec<_> = rows.iter().map(|row| (row.seq, row.actor.as_str(), row.action.as_str(), row.object.as_str(), row.revision)).collect();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row.seq, row.actor.as_str(), row.action.as_str(), row.object.as_str(), row.revision))
+        .collect();
     let expected = [
         (3, "bo", "provider.update", "alpha", 2),
         (2, "ana", "group.create", "Group prod 组", 1),
