@@ -205,9 +205,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a credential's envelope is bound to: table, row, column and the provider's host (with port, as
-/// [`BaseUrl::authority`](crate::model::name::BaseUrl::authority) has it). When the host of a provider
-/// changes, its credentials must be sealed again, or entered again.
+/// What a credential's envelope is bound to: table, row, column and the provider's host, without port, as
+/// [`BaseUrl::host`](crate::model::name::BaseUrl::host) has it. When the host of a provider changes, its
+/// credentials must be entered again.
 pub fn credential_aad(id: CredentialId, host: &str) -> String {
     format!("credentials,{id},sealed,{host}")
 }

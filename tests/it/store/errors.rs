@@ -71,6 +71,55 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
     assert!(text.contains(&format!("ana@127.0.0.1:{port}/rondo")) && !text.contains("hunter2"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_away_is_told_and_comes_back_by_itself() {
+    let place = Place::postgres().await;
+    let Some(server) = place.server() else { unreachable!("PostgreSQL has an address") };
+    let door = Door::to(server.get_port()).await;
+    let store = Store::open(&place.options_through(door.port)).await.expect("opens");
+    store.migrate().await.expect("migrates");
+    door.shut(true);
+    let error = store.change("ana", 1, vec![put_provider(&provider("alpha"))]).await.expect_err("away");
+    assert!(error.is_unavailable(), "{error:?}");
+    assert!(error.to_string().contains("cannot be reached"), "{error}");
+    door.shut(false);
+    store.change("ana", 1, vec![put_provider(&provider("alpha"))]).await.expect("back");
+    assert_eq!(store.revision().await.expect("read"), 1, "what failed left nothing");
+    store.close().await;
+}
+
+/// A way to a server that can be shut: connections through it break, and no new one comes through.
+struct Door {
+    port: u16,
+    shut: tokio::sync::watch::Sender<bool>,
+}
+
+impl Door {
+    async fn to(server: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let shut = tokio::sync::watch::Sender::new(false);
+        let watched = shut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut inside, _)) = listener.accept().await {
+                let mut shut = watched.subscribe();
+                tokio::spawn(async move {
+                    let Ok(mut outside) = tokio::net::TcpStream::connect(("127.0.0.1", server)).await else { return };
+                    tokio::select! {
+                        _ = shut.wait_for(|shut| *shut) => {}
+                        _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
+                    }
+                });
+            }
+        });
+        Self { port, shut }
+    }
+
+    fn shut(&self, shut: bool) {
+        self.shut.send_replace(shut);
+    }
+}
+
 #[tokio::test]
 async fn a_database_that_is_not_there_is_told() {
     let server =

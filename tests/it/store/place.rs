@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rondo::server::store::{DatabaseUrl, Options, Store};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection, postgres::PgConnectOptions};
 
 /// Where a test's store lives. Opened stores must not outlive it.
 pub(crate) struct Place {
@@ -36,6 +36,21 @@ impl Place {
 
     pub(crate) fn options(&self) -> Options {
         Options { url: self.url.clone(), data_dir: self.data_dir.path().to_owned() }
+    }
+
+    /// Where PostgreSQL listens.
+    pub(crate) fn server(&self) -> Option<PgConnectOptions> {
+        self.postgres.as_ref().map(|(address, _)| address.parse().expect("an address"))
+    }
+
+    /// The same schema, reached through another port of this machine.
+    pub(crate) fn options_through(&self, port: u16) -> Options {
+        let (Some((address, _)), Some(server)) = (&self.postgres, self.server()) else {
+            unreachable!("only PostgreSQL has a port")
+        };
+        let url =
+            address.replace(&format!(":{}/", server.get_port()), &format!(":{port}/")).parse().expect("an address");
+        Options { url, data_dir: self.data_dir.path().to_owned() }
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
