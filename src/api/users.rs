@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::codec::Json};
 use crate::model::{
     error::ApiError,
     id::UserId,
-    page::{ListQuery, Page},
+    page::{ListQuery, PAGE_MAX, Page},
     user::{Role, User, UserPatch},
 };
 
@@ -15,6 +15,20 @@ pub async fn list_users(query: ListQuery) -> Result<Page<User>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageUsers).await?;
     admin.users().list(&who, query).await
+}
+
+/// The whole list, page by page.
+pub async fn all_users() -> Result<Vec<User>, ApiError> {
+    let mut rows = Vec::new();
+    for page in 0.. {
+        let answer = list_users(ListQuery { page, per_page: PAGE_MAX, ..ListQuery::default() }).await?;
+        let last = answer.rows.len() < PAGE_MAX as usize;
+        rows.extend(answer.rows);
+        if last || rows.len() as u64 >= answer.total {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// Adds a person.

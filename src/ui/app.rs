@@ -10,9 +10,23 @@ use leptos_router::{
 
 use super::{
     clock::Clock,
-    components::layout::Frame,
+    components::{
+        layout::Frame,
+        toast::{ToastHost, Toasts},
+    },
     icon::SPRITE,
-    pages::{dashboard::Dashboard, not_found::NotFound},
+    pages::{
+        api_keys::KeyList,
+        audit::AuditPage,
+        dashboard::Dashboard,
+        groups::{GroupDetail, GroupList, GroupNew},
+        login::LoginPage,
+        not_found::NotFound,
+        providers::{ProviderDetail, ProviderEdit, ProviderList, ProviderNew},
+        settings::SettingsPage,
+        setup::SetupPage,
+        users::UserList,
+    },
     preferences::{Preferences, Theme},
     session::{Known, Session},
 };
@@ -70,13 +84,28 @@ pub fn App() -> impl IntoView {
     provide_context(preferences);
     Clock::provide(preferences);
     Session::provide();
+    Toasts::provide();
     view! {
         <Router>
             <Routes fallback=NotFound>
+                <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async/>
+                <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("") view=Dashboard ssr=SsrMode::Async/>
+                    <Route path=path!("providers") view=ProviderList ssr=SsrMode::Async/>
+                    <Route path=path!("providers/new") view=ProviderNew ssr=SsrMode::Async/>
+                    <Route path=path!("providers/:id") view=ProviderDetail ssr=SsrMode::Async/>
+                    <Route path=path!("providers/:id/edit") view=ProviderEdit ssr=SsrMode::Async/>
+                    <Route path=path!("groups") view=GroupList ssr=SsrMode::Async/>
+                    <Route path=path!("groups/new") view=GroupNew ssr=SsrMode::Async/>
+                    <Route path=path!("groups/:id") view=GroupDetail ssr=SsrMode::Async/>
+                    <Route path=path!("api-keys") view=KeyList ssr=SsrMode::Async/>
+                    <Route path=path!("users") view=UserList ssr=SsrMode::Async/>
+                    <Route path=path!("audit") view=AuditPage ssr=SsrMode::Async/>
+                    <Route path=path!("settings") view=SettingsPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
+            <ToastHost/>
         </Router>
     }
 }

@@ -48,11 +48,13 @@ pub(crate) use t;
 
 pub mod chart;
 pub mod dashboard;
+pub mod door;
 pub mod failure;
 pub mod form;
 pub mod group;
 pub mod health;
 pub mod key;
+pub mod people;
 pub mod problem;
 pub mod provider;
 pub mod requests;
