@@ -1,5 +1,8 @@
 //! Server functions: signatures the browser shares, bodies that only the server runs.
-#![expect(missing_docs, reason = "#[server] makes the arguments fields of a struct; they are told in the function's own text")]
+#![expect(
+    missing_docs,
+    reason = "#[server] makes the arguments fields of a struct; they are told in the function's own text"
+)]
 
 pub mod api_keys;
 pub mod audit;

@@ -92,7 +92,10 @@ pub async fn delete_provider(id: ProviderId) -> Result<(), ApiError> {
 /// Tries a stored provider, a draft, or a draft with the secrets of a stored one. Costs nothing.
 #[server(prefix = "/rpc", endpoint = "providers/test", input = Json)]
 pub async fn test_provider(id: Option<ProviderId>, draft: Option<ProviderDraft>) -> Result<ConnectionTest, ApiError> {
-    use crate::{model::{provider::TestTarget, user::Permission}, server::session};
+    use crate::{
+        model::{provider::TestTarget, user::Permission},
+        server::session,
+    };
     let (admin, who) = session::require(Permission::Operate).await?;
     admin.providers().test(&who, TestTarget { id, draft }).await
 }

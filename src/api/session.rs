@@ -48,7 +48,8 @@ pub async fn change_password(current: String, new: String) -> Result<(), ApiErro
 /// Where to go after signing in: a path of the back office; anything else, such as another site,
 /// is the dashboard.
 pub fn inside(next: &str) -> String {
-    let ours = next == "/admin" || next.starts_with("/admin/") || next.starts_with("/admin?") || next.starts_with("/setup");
+    let ours =
+        next == "/admin" || next.starts_with("/admin/") || next.starts_with("/admin?") || next.starts_with("/setup");
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if ours && plain { next.to_owned() } else { "/admin".to_owned() }
 }

@@ -15,7 +15,10 @@ pub async fn export_configuration() -> Result<String, ApiError> {
 /// Applies a declarative file, or with `dry_run` only says what it would do.
 #[server(prefix = "/rpc", endpoint = "transfer/apply", input = Json)]
 pub async fn apply_configuration(text: String, dry_run: bool, prune: bool) -> Result<ApplyReport, ApiError> {
-    use crate::{model::user::Permission, server::{admin::ApplyOptions, session}};
+    use crate::{
+        model::user::Permission,
+        server::{admin::ApplyOptions, session},
+    };
     let (admin, who) = session::require(Permission::Transfer).await?;
     admin.transfer().apply(&who, &text, ApplyOptions { dry_run, prune, ..ApplyOptions::default() }).await
 }

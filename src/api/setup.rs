@@ -2,12 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::model::{
-    api_key::CreatedKey,
-    error::ApiError,
-    plain_form::ProviderBasics,
-    setup::SetupState,
-};
+use crate::model::{api_key::CreatedKey, error::ApiError, plain_form::ProviderBasics, setup::SetupState};
 
 /// How far the setup is; not found without the one-time token of the log or a session.
 #[server(prefix = "/rpc", endpoint = "setup/state")]
@@ -17,8 +12,16 @@ pub async fn read_setup(token: String) -> Result<SetupState, ApiError> {
 
 /// Makes the first administrator, signs them in and goes on.
 #[server(prefix = "/rpc", endpoint = "setup/administrator")]
-pub async fn make_administrator(token: String, username: String, display_name: String, password: String) -> Result<(), ApiError> {
-    use crate::{model::user::{Role, UserDraft}, server::session};
+pub async fn make_administrator(
+    token: String,
+    username: String,
+    display_name: String,
+    password: String,
+) -> Result<(), ApiError> {
+    use crate::{
+        model::user::{Role, UserDraft},
+        server::session,
+    };
     session::create_administrator(token, UserDraft { username, display_name, password, role: Role::Owner }).await?;
     leptos_axum::redirect("/setup");
     Ok(())

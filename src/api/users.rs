@@ -33,8 +33,16 @@ pub async fn all_users() -> Result<Vec<User>, ApiError> {
 
 /// Adds a person.
 #[server(prefix = "/rpc", endpoint = "users/create")]
-pub async fn create_user(username: String, display_name: String, password: String, role: Role) -> Result<User, ApiError> {
-    use crate::{model::user::{Permission, UserDraft}, server::session};
+pub async fn create_user(
+    username: String,
+    display_name: String,
+    password: String,
+    role: Role,
+) -> Result<User, ApiError> {
+    use crate::{
+        model::user::{Permission, UserDraft},
+        server::session,
+    };
     let (admin, who) = session::require(Permission::ManageUsers).await?;
     let user = admin.users().create(&who, UserDraft { username, display_name, password, role }).await?;
     leptos_axum::redirect("/admin/users");

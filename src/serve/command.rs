@@ -10,6 +10,7 @@ mod healthcheck;
 mod key;
 mod output;
 mod reference;
+mod server;
 mod token;
 mod transfer;
 mod user;
@@ -22,11 +23,7 @@ use self::{
     flags::{ServeFlags, StorageFlags},
     output::Output,
 };
-use crate::{
-    model::error::ApiError,
-    serve::foundation::StartError,
-    server::config::{ConfigError, Settings},
-};
+use crate::{model::error::ApiError, serve::foundation::StartError, server::config::ConfigError};
 
 /// A self-hosted API gateway: many providers behind one address, with failover and a back office.
 #[derive(Parser)]
@@ -106,8 +103,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
     let out = Output::default();
     match cli.command {
-        None => serve(cli.serve).await,
-        Some(Command::Serve(flags)) => serve(flags).await,
+        None => server::serve(cli.serve, out).await,
+        Some(Command::Serve(flags)) => server::serve(flags, out).await,
         Some(Command::User(command)) => user::run(command, out).await,
         Some(Command::Key(command)) => key::run(command, out).await,
         Some(Command::Token(command)) => token::run(command, out).await,
@@ -118,13 +115,4 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags).await,
         Some(Command::Settings(arguments)) => reference::run(arguments, out),
     }
-}
-
-async fn serve(flags: ServeFlags) -> Result<(), Failure> {
-    let settings = Settings::of_process(flags.values)?;
-    let source = |source| StartError::Listen { address: settings.web.listen, source };
-    let listener = tokio::net::TcpListener::bind(settings.web.listen).await.map_err(source)?;
-    let pages = super::site::pages(&super::site::leptos_options(), || {});
-    axum::serve(listener, pages).await.map_err(|source| StartError::Io { what: "serving", source })?;
-    Ok(())
 }

@@ -26,7 +26,19 @@ pub(crate) const ROOMS: &[Room] = &[
     room("server::balance", &["model"]),
     room("server::health", &["model", "server::balance", "server::upstream", "server::bus"]),
     room("server::limit", &["model"]),
-    room("server::routing", &["model", "server::secret", "server::store", "server::bus", "server::balance"]),
+    // The table holds live states and connections, so that a request follows references and looks nothing up.
+    room(
+        "server::routing",
+        &[
+            "model",
+            "server::secret",
+            "server::store",
+            "server::bus",
+            "server::balance",
+            "server::health",
+            "server::upstream",
+        ],
+    ),
     room("server::record", &["model", "server::store"]),
     // The data plane: never store, bus or admin, so that it cannot wait for them.
     room(
@@ -61,7 +73,8 @@ pub(crate) const ROOMS: &[Room] = &[
     // `admin` takes the Principal that `session` proves; `session::require` hands out `Admin`.
     room("server::session", &["model", "server::store", "server::secret", "server::admin"]),
     room("server::rest", &["model", "server::admin", "server::session", "server::bus", "server::record"]),
-    room("server::live", &["model", "server::admin", "server::session", "server::bus", "server::record"]),
+    // Snapshots come from memory, not from the store: names from the table, health from the board.
+    room("server::live", &["model", "server::session", "server::record", "server::routing", "server::health"]),
     room("api", &["model", "server::admin", "server::session"]),
     room("ui", &["model", "api"]),
     room("hydrate", &["ui"]),

@@ -2,4 +2,6 @@
 
 mod bus;
 mod documents;
+mod proxy;
 mod store;
+mod world;

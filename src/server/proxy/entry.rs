@@ -1,0 +1,205 @@
+//! The record of one request while it is being made.
+//!
+//! It ends exactly once, whatever happens: finished by the end of the body, or dropped with the
+//! request, which means that the client left.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use http::Method;
+use uuid::Uuid;
+
+use super::call::Call;
+use crate::{
+    model::{
+        id::RequestId,
+        request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
+    },
+    server::{
+        record::{InFlight, Recorder},
+        routing::table::{Group, Key},
+    },
+};
+
+/// The record under way.
+pub struct Entry {
+    /// `X-Request-Id`.
+    pub id: RequestId,
+    /// Start, monotone.
+    pub started: Instant,
+    /// Status the client sees.
+    pub status: u16,
+    /// Model asked for.
+    pub model: Option<String>,
+    /// Attempts so far.
+    pub attempts: Vec<Attempt>,
+    /// Whether the answer is an event stream.
+    pub streamed: bool,
+    /// Bytes of the answer so far.
+    pub response_bytes: u64,
+    /// Bytes of the request, counted as they come.
+    pub request_bytes: Option<Arc<AtomicU64>>,
+    at_ms: i64,
+    group: Option<Arc<Group>>,
+    slug: String,
+    key: Option<Arc<Key>>,
+    method: Method,
+    path: String,
+    client_ip: IpAddr,
+    user_agent: String,
+    first_byte_us: Option<u64>,
+    error_code: Option<&'static str>,
+    recorder: Recorder,
+    _in_flight: InFlight,
+    done: bool,
+}
+
+impl Entry {
+    /// Opens the record of a request whose head has been read.
+    pub fn open(recorder: &Recorder, at_ms: i64, started: Instant, call: &Call) -> Box<Self> {
+        Box::new(Self {
+            id: RequestId(Uuid::now_v7()),
+            started,
+            status: 0,
+            model: None,
+            attempts: Vec::with_capacity(1),
+            streamed: false,
+            response_bytes: 0,
+            request_bytes: None,
+            at_ms,
+            group: None,
+            slug: shorten(call.slug(), 64),
+            key: None,
+            method: call.method.clone(),
+            path: shorten(call.tail(), 512),
+            client_ip: call.client_ip,
+            user_agent: shorten(call.user_agent(), 256),
+            first_byte_us: None,
+            error_code: None,
+            _in_flight: recorder.begin(),
+            recorder: recorder.clone(),
+            done: false,
+        })
+    }
+
+    /// The key is known.
+    pub fn set_key(&mut self, key: Option<&Arc<Key>>) {
+        self.key = key.cloned();
+    }
+
+    /// The group is known.
+    pub fn set_group(&mut self, group: &Arc<Group>) {
+        self.group = Some(group.clone());
+    }
+
+    /// Microseconds since the start.
+    pub fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The head of the answer that is passed on is here.
+    pub fn first_byte(&mut self, status: u16) {
+        self.status = status;
+        self.first_byte_us = Some(self.elapsed_us());
+    }
+
+    /// The gateway answers by itself.
+    pub fn refused(&mut self, status: u16, code: &'static str) {
+        self.status = status;
+        self.error_code = Some(code);
+    }
+
+    /// The answer broke after content had gone out.
+    pub fn broke(&mut self, outcome: AttemptOutcome, detail: &str) {
+        let ended_us = self.elapsed_us();
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.outcome = outcome;
+            attempt.detail = detail.to_owned();
+            attempt.ended_us = ended_us.saturating_sub(attempt.started_us);
+        }
+        self.finish(Outcome::Interrupted);
+    }
+
+    /// The answer has gone out whole: served, saved, failed or the client's own error, by what is known.
+    pub fn complete(&mut self) {
+        let last = self.attempts.last().map(|attempt| attempt.outcome);
+        let outcome = match (self.error_code, last) {
+            (Some(_), _) if self.status == 429 && self.attempts.is_empty() => Outcome::RateLimited,
+            (Some(_), _) if self.status >= 500 || self.status == 429 => Outcome::Failed,
+            (Some(_), _) => Outcome::ClientError,
+            (None, Some(AttemptOutcome::Answered)) if self.attempts.len() > 1 => Outcome::Saved,
+            (None, Some(AttemptOutcome::Answered)) => Outcome::Served,
+            (None, Some(AttemptOutcome::ClientError)) => Outcome::ClientError,
+            (None, Some(_)) => Outcome::Failed,
+            (None, None) => Outcome::Served,
+        };
+        self.finish(outcome);
+    }
+
+    /// The client went away.
+    pub fn left(&mut self) {
+        if self.status == 0 {
+            self.status = 499;
+        }
+        self.finish(Outcome::ClientLeft);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let total_us = self.elapsed_us();
+        if let (Some(attempt), Outcome::Served | Outcome::Saved | Outcome::ClientLeft) =
+            (self.attempts.last_mut(), outcome)
+        {
+            attempt.ended_us = total_us.saturating_sub(attempt.started_us);
+        }
+        let answered = self.attempts.last();
+        let row = RequestRow {
+            id: self.id,
+            at_ms: self.at_ms,
+            group: self.group.as_ref().map(|group| group.id),
+            group_slug: std::mem::take(&mut self.slug),
+            api_key: self.key.as_ref().map(|key| key.id),
+            api_key_name: self.key.as_ref().map(|key| key.name.to_string()).unwrap_or_default(),
+            method: self.method.to_string(),
+            path: std::mem::take(&mut self.path),
+            model: self.model.take(),
+            status: self.status,
+            outcome,
+            provider: answered.map(|attempt| attempt.provider),
+            provider_name: answered.map(|attempt| attempt.provider_name.clone()).unwrap_or_default(),
+            attempts: self.attempts.len() as u32,
+            first_byte_us: self.first_byte_us,
+            total_us,
+            request_bytes: self.request_bytes.as_ref().map_or(0, |seen| seen.load(Relaxed)),
+            response_bytes: self.response_bytes,
+            error_code: self.error_code.map(str::to_owned),
+            client_ip: self.client_ip.to_string(),
+            streamed: self.streamed,
+        };
+        let user_agent = std::mem::take(&mut self.user_agent);
+        self.recorder.record(RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) });
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.left();
+    }
+}
+
+/// At most so many bytes, whole characters.
+fn shorten(text: &str, most: usize) -> String {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

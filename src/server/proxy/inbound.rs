@@ -1,0 +1,258 @@
+//! The client's body: held in memory where it can be replayed, flowing through where it is too large.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::error::ProxyError;
+use crate::server::upstream::body::{InboundFault, Outbound};
+
+/// Longest silence of a client in the middle of its body.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Bytes that all held bodies together may take. Where it is used up, bodies flow instead.
+#[derive(Debug)]
+pub struct ReplayBudget {
+    left: AtomicU64,
+}
+
+impl ReplayBudget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self { left: AtomicU64::new(bytes) })
+    }
+
+    fn take(self: &Arc<Self>, bytes: u64) -> Option<Held> {
+        let taken = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        taken.is_ok().then(|| Held { budget: self.clone(), bytes })
+    }
+}
+
+/// A part of the budget, given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Arc<ReplayBudget>,
+    bytes: u64,
+}
+
+impl Held {
+    fn grow(&mut self, bytes: u64) -> bool {
+        let Some(more) = self.budget.take(bytes) else { return false };
+        self.bytes += more.bytes;
+        std::mem::forget(more);
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.left.fetch_add(self.bytes, Relaxed);
+    }
+}
+
+/// The body as attempts take it.
+pub struct Payload {
+    kind: Kind,
+    /// Bytes that came from the client, also while they flow.
+    pub seen: Arc<AtomicU64>,
+    _held: Option<Held>,
+}
+
+enum Kind {
+    Whole(Bytes),
+    Once(Option<Outbound>),
+}
+
+impl Payload {
+    /// Whether another attempt could send it again.
+    pub fn is_replayable(&self) -> bool {
+        match &self.kind {
+            Kind::Whole(_) => true,
+            Kind::Once(body) => body.is_some(),
+        }
+    }
+
+    /// The whole body, where it is held.
+    pub fn whole(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Whole(bytes) => Some(bytes),
+            Kind::Once(_) => None,
+        }
+    }
+
+    /// The body for one attempt; `None` when it has flowed away already.
+    pub fn take(&mut self) -> Option<Outbound> {
+        match &mut self.kind {
+            Kind::Whole(bytes) => Some(Outbound::Held(bytes.clone())),
+            Kind::Once(body) => body.take(),
+        }
+    }
+
+    /// Puts back a flowing body that was not touched.
+    pub fn give_back(&mut self, body: Outbound) {
+        if let Kind::Once(slot) = &mut self.kind {
+            *slot = Some(body);
+        }
+    }
+}
+
+/// Reads the body up to the replay limit; beyond it the rest will flow.
+pub async fn receive(
+    mut body: Incoming,
+    body_limit: u64,
+    replay_limit: u64,
+    budget: &Arc<ReplayBudget>,
+) -> Result<Payload, ProxyError> {
+    let seen = Arc::new(AtomicU64::new(0));
+    if body.is_end_stream() {
+        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, _held: None });
+    }
+    let exact = body.size_hint().exact();
+    if exact.is_some_and(|length| length > body_limit) {
+        return Err(ProxyError::BodyTooLarge(body_limit));
+    }
+    let most = replay_limit.min(body_limit);
+    let mut held = match exact {
+        Some(length) if length > most => None,
+        length => budget.take(length.unwrap_or(0)),
+    };
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut size = 0u64;
+    while let Some(place) = held.as_mut() {
+        let Some(chunk) = next_chunk(&mut body).await? else {
+            seen.store(size, Relaxed);
+            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, _held: held });
+        };
+        size += chunk.len() as u64;
+        if size > body_limit {
+            return Err(ProxyError::BodyTooLarge(body_limit));
+        }
+        let grown = exact.is_some() || place.grow(chunk.len() as u64);
+        parts.push(chunk);
+        if size > most || !grown {
+            break;
+        }
+    }
+    let flowing =
+        Flowing { prefix: Some(join(parts)), rest: body, exact, limit: body_limit, seen: seen.clone(), idle: None };
+    Ok(Payload { kind: Kind::Once(Some(Outbound::Flowing(Box::pin(flowing)))), seen, _held: None })
+}
+
+async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, ProxyError> {
+    loop {
+        let frame = match tokio::time::timeout(IDLE, body.frame()).await {
+            Err(_) => return Err(ProxyError::SlowBody),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(error))) => return Err(fault(&error).into()),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        // Trailers of a request are not passed on.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+}
+
+fn join(mut parts: Vec<Bytes>) -> Bytes {
+    if parts.len() <= 1 {
+        return parts.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+    for part in parts {
+        whole.extend_from_slice(&part);
+    }
+    whole.freeze()
+}
+
+/// Recognised from the client's side of the wire only, never from the text of an error.
+fn fault(error: &hyper::Error) -> InboundFault {
+    if error.is_parse() {
+        return InboundFault::Malformed;
+    }
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            // hyper reports bad chunking as InvalidInput or InvalidData of its decoder.
+            let malformed = matches!(io.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData);
+            return if malformed { InboundFault::Malformed } else { InboundFault::Left };
+        }
+        cause = inner.source();
+    }
+    InboundFault::Left
+}
+
+impl From<InboundFault> for ProxyError {
+    fn from(fault: InboundFault) -> Self {
+        match fault {
+            InboundFault::Left => Self::ClientLeft,
+            InboundFault::Malformed => Self::MalformedBody,
+            InboundFault::Slow => Self::SlowBody,
+            InboundFault::TooLarge => Self::BodyTooLarge(0),
+        }
+    }
+}
+
+/// What has been read, then the rest as it comes, within the limit and never silent for too long.
+struct Flowing {
+    prefix: Option<Bytes>,
+    rest: Incoming,
+    exact: Option<u64>,
+    limit: u64,
+    seen: Arc<AtomicU64>,
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+impl Flowing {
+    fn count(&self, bytes: usize) -> Result<(), InboundFault> {
+        let seen = self.seen.fetch_add(bytes as u64, Relaxed) + bytes as u64;
+        if seen > self.limit { Err(InboundFault::TooLarge) } else { Ok(()) }
+    }
+}
+
+impl Body for Flowing {
+    type Data = Bytes;
+    type Error = InboundFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, InboundFault>>> {
+        if let Some(prefix) = self.prefix.take().filter(|prefix| !prefix.is_empty()) {
+            return Poll::Ready(Some(self.count(prefix.len()).map(|()| Frame::data(prefix))));
+        }
+        loop {
+            match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.idle = None;
+                    let Ok(data) = frame.into_data() else { continue };
+                    return Poll::Ready(Some(self.count(data.len()).map(|()| Frame::data(data))));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(fault(&error)))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + IDLE)));
+        match idle.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(InboundFault::Slow))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.prefix.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.exact.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,90 @@
+//! The model a request asks for: found in the body without rewriting it, mapped by cutting exactly
+//! the bytes of its value. Everything else stays byte for byte.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Where the body names the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelName {
+    /// The name.
+    pub name: String,
+    /// The JSON string in the body, quotes included; `None` where the path names it.
+    place: Option<Range<usize>>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+}
+
+impl ModelName {
+    /// Reads the top-level `model` of a JSON body, or `…/models/{name}:{verb}` of the path.
+    pub fn find(headers: &HeaderMap, tail: &str, body: &Bytes) -> Option<Self> {
+        Self::in_body(headers, body).or_else(|| Self::in_path(tail))
+    }
+
+    fn in_body(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if body.is_empty() || !(kind.is_empty() || kind.contains("json")) {
+            return None;
+        }
+        let text = std::str::from_utf8(body).ok()?;
+        let raw = serde_json::from_str::<Named<'_>>(text).ok()?.model?.get();
+        let name: Cow<'_, str> = serde_json::from_str(raw).ok()?;
+        // The raw value borrows from the body, so their distance is its place.
+        let start = raw.as_ptr() as usize - text.as_ptr() as usize;
+        Some(Self { name: name.into_owned(), place: Some(start..start + raw.len()) })
+    }
+
+    fn in_path(tail: &str) -> Option<Self> {
+        let last = tail.rsplit_once("/models/")?.1;
+        let name = last.rsplit_once(':').map(|(name, _)| name)?;
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), place: None })
+    }
+
+    /// The body with another name in the same place.
+    pub fn replace(&self, body: &Bytes, other: &str) -> Bytes {
+        let Some(place) = self.place.clone() else { return body.clone() };
+        let quoted = serde_json::Value::from(other).to_string();
+        let mut mapped = BytesMut::with_capacity(body.len() + quoted.len());
+        mapped.extend_from_slice(&body[..place.start]);
+        mapped.extend_from_slice(quoted.as_bytes());
+        mapped.extend_from_slice(&body[place.end..]);
+        mapped.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapping_a_model_touches_no_other_byte() {
+        let body = Bytes::from_static(b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4\" , \"x\":{\"model\":\"no\"} }");
+        let found = ModelName::find(&HeaderMap::new(), "/v1/x", &body).expect("a model");
+        assert_eq!(found.name, "gpt-4");
+        let mapped = found.replace(&body, "gpt-4.1 \"q\"");
+        assert_eq!(&mapped[..], b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4.1 \\\"q\\\"\" , \"x\":{\"model\":\"no\"} }");
+    }
+
+    #[test]
+    fn a_model_may_stand_in_the_path() {
+        let found = ModelName::find(&HeaderMap::new(), "/v1beta/models/gemini-pro:generateContent", &Bytes::new());
+        assert_eq!(found.map(|model| model.name), Some("gemini-pro".to_owned()));
+        assert_eq!(ModelName::find(&HeaderMap::new(), "/v1/models", &Bytes::new()), None);
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_names_no_model() {
+        let find = |body: &'static str| ModelName::find(&HeaderMap::new(), "", &Bytes::from_static(body.as_bytes()));
+        assert_eq!(find("{\"model\":"), None);
+        assert_eq!(find("{\"model\":5}"), None);
+        assert_eq!(find("[1]"), None);
+    }
+}

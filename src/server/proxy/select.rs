@@ -1,0 +1,386 @@
+//! Draws one candidate at a time: tiers, strategy, health, upstream limits, credentials.
+//!
+//! Every member is looked at in each draw, so that the record can say why it was chosen or passed
+//! over. A (provider, credential) pair is drawn at most once in a request.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::{
+    model::{
+        group::{GroupKind, Strategy},
+        id::CredentialId,
+        request_log::{SkipReason, Skipped},
+    },
+    server::{
+        balance::{
+            Candidate as Weighed, score,
+            strategy::{self, Hints},
+            tier,
+        },
+        health::{
+            breaker::Admission,
+            credential::{CredentialUse, Standing},
+            panic::{self, Offer, Panic},
+            permit::Permit,
+        },
+        limit::local::{InFlight, Limiter, Subject},
+        routing::table::{Credential, Group, Provider},
+    },
+};
+
+/// Credentials of one provider tried in one request.
+const ROTATION: u32 = 8;
+
+/// One candidate to be asked, with its leave and its places among those in flight.
+pub struct Candidate {
+    /// Its place in the group.
+    pub member: usize,
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// Its credential, by place; `None` where none is needed.
+    pub credential: Option<usize>,
+    /// Leave to make the attempt.
+    pub permit: Permit,
+    /// Why it was the one.
+    pub chosen: String,
+    /// Who was passed over, and why.
+    pub skipped: Vec<Skipped>,
+    /// Counted until the body ends.
+    pub places: Places,
+}
+
+/// Counts that are given back when the exchange has ended.
+pub struct Places {
+    _credential: Option<CredentialUse>,
+    _provider_limit: Option<InFlight>,
+    _credential_limit: Option<InFlight>,
+}
+
+impl Candidate {
+    /// Its credential.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.map(|index| &self.provider.credentials[index])
+    }
+}
+
+/// Why nobody can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nobody {
+    /// Everybody eligible was tried, or none is eligible.
+    Left,
+    /// Every member's breaker is open.
+    AllOpen {
+        /// Milliseconds until the earliest trial.
+        wait_ms: u64,
+    },
+    /// Every member waits for a limit.
+    AllCooling {
+        /// Milliseconds until the earliest is ready.
+        wait_ms: u64,
+    },
+}
+
+/// The candidates of one request.
+pub struct Draw<'a> {
+    group: &'a Group,
+    limiter: &'a Limiter,
+    model: Option<&'a str>,
+    /// What `sticky` holds on to.
+    hash: u64,
+    /// Only replayable requests are trials: somebody must be able to stand in.
+    may_try: bool,
+    /// Providers not to be drawn again.
+    done: Vec<bool>,
+    /// Credentials tried of each provider that is not done.
+    tried: Vec<(usize, CredentialId)>,
+}
+
+/// A member as this draw finds it.
+enum Look {
+    Weight(f64),
+    Skip(SkipReason),
+}
+
+impl<'a> Draw<'a> {
+    /// Opens the draw of one request.
+    pub fn open(group: &'a Group, limiter: &'a Limiter, model: Option<&'a str>, hash: u64, may_try: bool) -> Self {
+        Self { group, limiter, model, hash, may_try, done: vec![false; group.members.len()], tried: Vec::new() }
+    }
+
+    /// The provider at this place is not drawn again.
+    pub fn done_with(&mut self, member: usize) {
+        self.done[member] = true;
+    }
+
+    /// Draws the next candidate; what was drawn before is never drawn again.
+    pub fn next(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
+        let mut looks: Vec<Look> =
+            (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
+        loop {
+            let Some((member, chosen)) = self.draw(&looks, now_ms) else { break };
+            match self.enter(member, now_ms, now_ns) {
+                Ok((permit, credential, places)) => {
+                    let skipped = self.skipped(&looks, member);
+                    return Ok(self.candidate(member, permit, credential, places, chosen, skipped));
+                }
+                Err(reason) => looks[member] = Look::Skip(reason),
+            }
+        }
+        self.nobody(&looks, now_ms, now_ns)
+    }
+
+    fn candidate(
+        &mut self,
+        member: usize,
+        permit: Permit,
+        credential: Option<usize>,
+        places: Places,
+        chosen: String,
+        skipped: Vec<Skipped>,
+    ) -> Candidate {
+        let provider = self.group.members[member].provider.clone();
+        match credential {
+            Some(index) => self.tried.push((member, provider.credentials[index].id)),
+            None => self.done[member] = true,
+        }
+        Candidate { member, provider, credential, permit, chosen, skipped, places }
+    }
+
+    fn look(&self, member: usize, now_ms: u64, now_ns: u64) -> Look {
+        let place = &self.group.members[member];
+        let provider = &place.provider;
+        let skip = Look::Skip;
+        if self.done[member] {
+            return skip(SkipReason::Tried);
+        }
+        if !provider.enabled {
+            return skip(SkipReason::Disabled);
+        }
+        if place.priority == 0 {
+            return skip(SkipReason::Drained);
+        }
+        let unknown = self.model.is_some_and(|model| provider.state.is_model_missing(model, now_ms));
+        if unknown || !provider.serves(self.model) {
+            return skip(SkipReason::Model);
+        }
+        if let Err(reason) = self.check_credentials(member, now_ms) {
+            return skip(reason);
+        }
+        if !self.limiter.has_room(Subject::Provider(provider.id), &provider.limits, now_ns) {
+            return skip(SkipReason::Full);
+        }
+        match provider.state.peek(now_ms) {
+            Admission::Pass { factor } => Look::Weight(score::effective(place.priority, factor)),
+            Admission::Trial { .. } if self.may_try => Look::Weight(f64::from(place.priority)),
+            Admission::Busy => skip(SkipReason::TrialInFlight),
+            Admission::Trial { .. } | Admission::Refuse { .. } => skip(SkipReason::Unhealthy),
+        }
+    }
+
+    /// Whether some credential is left that may be used now.
+    fn check_credentials(&self, member: usize, now_ms: u64) -> Result<(), SkipReason> {
+        let provider = &self.group.members[member].provider;
+        if !provider.needs_credential {
+            let cooling = matches!(provider.state.keyless().standing(now_ms), Standing::Cooling { .. });
+            return if cooling { Err(SkipReason::Cooling) } else { Ok(()) };
+        }
+        let tried = |id: CredentialId| self.tried.contains(&(member, id));
+        let mut untried = provider.credentials.iter().filter(|credential| !tried(credential.id)).peekable();
+        let rotations = self.tried.iter().filter(|(at, _)| *at == member).count() as u32;
+        if untried.peek().is_none() || rotations >= ROTATION {
+            return Err(if rotations > 0 { SkipReason::Tried } else { SkipReason::NoCredential });
+        }
+        let mut cooling = false;
+        for credential in untried {
+            match credential.state.standing(now_ms) {
+                Standing::Cooling { .. } => cooling = true,
+                _ if credential.state.is_usable(now_ms) => return Ok(()),
+                _ => {}
+            }
+        }
+        Err(if cooling { SkipReason::Cooling } else { SkipReason::NoCredential })
+    }
+
+    /// One draw among the members that have weight: the lowest tier that can take it, by strategy.
+    fn draw(&self, looks: &[Look], now_ms: u64) -> Option<(usize, String)> {
+        let members = &self.group.members;
+        let mut weighed: Vec<Weighed> = members
+            .iter()
+            .zip(looks)
+            .map(|(member, look)| Weighed {
+                key: member.key,
+                weight: if let Look::Weight(weight) = look { *weight } else { 0.0 },
+                in_flight: member.provider.state.in_flight(),
+            })
+            .collect();
+        let tier = tier::narrow(&self.group.tiers, &mut weighed)?;
+        let hints = Hints {
+            hash: self.hash,
+            priority: &|index| members[index].priority,
+            ewma_us: &|index| members[index].provider.state.ewma_us(now_ms),
+        };
+        let mut credits = self.group.memory.credits.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = strategy::draw(self.group.strategy, &mut credits, &weighed, &hints, &mut rand::rng())?;
+        let credit = credits.credit_at(index);
+        drop(credits);
+        let chosen = match self.group.strategy {
+            Strategy::Weighted | Strategy::RoundRobin => {
+                format!(
+                    "tier {tier}, weight {:.0}, credit {credit:.0}, {} in flight",
+                    weighed[index].weight, weighed[index].in_flight
+                )
+            }
+            _ => format!("tier {tier}, weight {:.0}, {} in flight", weighed[index].weight, weighed[index].in_flight),
+        };
+        Some((index, chosen))
+    }
+
+    /// Takes leave of the breaker, a credential, and places under the upstream's own limits.
+    fn enter(&self, member: usize, now_ms: u64, now_ns: u64) -> Result<(Permit, Option<usize>, Places), SkipReason> {
+        let provider = &self.group.members[member].provider;
+        let permit = provider.state.admit(now_ms).map_err(|admission| match admission {
+            Admission::Busy => SkipReason::TrialInFlight,
+            _ => SkipReason::Unhealthy,
+        })?;
+        self.furnish(member, permit, now_ms, now_ns)
+    }
+
+    fn furnish(
+        &self,
+        member: usize,
+        permit: Permit,
+        now_ms: u64,
+        now_ns: u64,
+    ) -> Result<(Permit, Option<usize>, Places), SkipReason> {
+        let provider = &self.group.members[member].provider;
+        let (credential, used) = if provider.needs_credential {
+            let (index, used) = self.take_credential(member, now_ms, now_ns)?;
+            (Some(index), Some(used))
+        } else {
+            (None, None)
+        };
+        let limited = credential.map(|index| (provider.credentials[index].id, provider.credentials[index].limits));
+        let (id, limits) = limited.unwrap_or((provider.state.keyless().id(), Default::default()));
+        let concurrency = |subject: Subject, most: u32| match most {
+            0 => Ok(None),
+            most => self.limiter.enter(subject, most, now_ns).map(Some).ok_or(SkipReason::Full),
+        };
+        let provider_limit = concurrency(Subject::Provider(provider.id), provider.limits.concurrency)?;
+        let credential_limit = concurrency(Subject::Credential(id), limits.concurrency)?;
+        if !self.limiter.take_upstream((provider.id, &provider.limits), (id, &limits), now_ns) {
+            return Err(SkipReason::Full);
+        }
+        let places = Places { _credential: used, _provider_limit: provider_limit, _credential_limit: credential_limit };
+        Ok((permit, credential, places))
+    }
+
+    /// The next credential of the provider, by the weighted rule on their own weights.
+    fn take_credential(&self, member: usize, now_ms: u64, now_ns: u64) -> Result<(usize, CredentialUse), SkipReason> {
+        let provider = &self.group.members[member].provider;
+        if let [only] = provider.credentials.as_slice() {
+            return only.state.take(now_ms).map(|used| (0, used)).ok_or(SkipReason::Cooling);
+        }
+        let mut full = false;
+        let mut weighed: Vec<Weighed> = Vec::with_capacity(provider.credentials.len());
+        for credential in &provider.credentials {
+            let usable = credential.state.is_usable(now_ms) && !self.tried.contains(&(member, credential.id));
+            let room = self.limiter.has_room(Subject::Credential(credential.id), &credential.limits, now_ns);
+            full |= usable && !room;
+            let weight = if usable && room { f64::from(credential.weight) } else { 0.0 };
+            weighed.push(Weighed { key: credential.key, weight, in_flight: credential.state.in_flight() });
+        }
+        loop {
+            let drawn = provider.rotation.lock().unwrap_or_else(PoisonError::into_inner).draw(&weighed);
+            let Some(index) = drawn else { return Err(if full { SkipReason::Full } else { SkipReason::Cooling }) };
+            match provider.credentials[index].state.take(now_ms) {
+                Some(used) => return Ok((index, used)),
+                None => weighed[index].weight = 0.0,
+            }
+        }
+    }
+
+    fn skipped(&self, looks: &[Look], chosen: usize) -> Vec<Skipped> {
+        let tier = self.group.tiers[chosen];
+        let name = |index: usize| self.group.members[index].provider.name.to_string();
+        let reasons = looks.iter().enumerate().filter(|(index, _)| *index != chosen);
+        reasons
+            .filter_map(|(index, look)| match look {
+                Look::Skip(reason) => Some(Skipped { provider: name(index), reason: *reason }),
+                Look::Weight(_) if self.group.tiers[index] > tier => {
+                    Some(Skipped { provider: name(index), reason: SkipReason::TierNotNeeded })
+                }
+                Look::Weight(_) => None,
+            })
+            .collect()
+    }
+
+    /// Nobody could be drawn: the panic rules of gateway.md §5.
+    fn nobody(&mut self, looks: &[Look], now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
+        if self.done.iter().any(|done| *done) || !self.tried.is_empty() {
+            return Err(Nobody::Left);
+        }
+        let offers = self.group.members.iter().zip(looks).filter_map(|(member, look)| {
+            let counts =
+                matches!(look, Look::Skip(SkipReason::Unhealthy | SkipReason::TrialInFlight | SkipReason::Cooling));
+            counts.then(|| Offer {
+                admission: member.provider.state.peek(now_ms),
+                cooling_until_ms: cooling_until(&member.provider, now_ms),
+            })
+        });
+        match panic::assess(now_ms, offers) {
+            None => Err(Nobody::Left),
+            Some(Panic::AllCooling { until_ms }) => {
+                Err(Nobody::AllCooling { wait_ms: until_ms.saturating_sub(now_ms) })
+            }
+            Some(Panic::AllOpen { reopens_at_ms }) => {
+                let nobody = Nobody::AllOpen { wait_ms: reopens_at_ms.saturating_sub(now_ms) };
+                self.probe(now_ms, now_ns).ok_or(nobody)
+            }
+        }
+    }
+
+    /// Everybody is out: a trickle of requests asks early, so that a short outage of all ends early.
+    fn probe(&mut self, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        if !self.may_try || !self.group.memory.valve.lock().unwrap_or_else(PoisonError::into_inner).admit(now_ms) {
+            return None;
+        }
+        let start = rand::random_range(0..self.group.members.len().max(1));
+        for offset in 0..self.group.members.len() {
+            let member = (start + offset) % self.group.members.len();
+            let place = &self.group.members[member];
+            if !place.provider.enabled || place.priority == 0 || self.check_credentials(member, now_ms).is_err() {
+                continue;
+            }
+            let Ok(permit) = place.provider.state.admit_probe(now_ms) else { continue };
+            if let Ok((permit, credential, places)) = self.furnish(member, permit, now_ms, now_ns) {
+                let chosen = "every provider is out: an early probe".to_owned();
+                return Some(self.candidate(member, permit, credential, places, chosen, Vec::new()));
+            }
+        }
+        None
+    }
+}
+
+/// When the first credential is ready again, if all wait.
+fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
+    let keyless = [provider.state.keyless().clone()];
+    let states: Vec<_> = if provider.needs_credential {
+        provider.credentials.iter().map(|credential| credential.state.clone()).collect()
+    } else {
+        keyless.to_vec()
+    };
+    let mut earliest = None;
+    for state in states {
+        match state.standing(now_ms) {
+            Standing::Ready => return None,
+            Standing::Cooling { until_ms } => earliest = Some(earliest.map_or(until_ms, |at: u64| at.min(until_ms))),
+            Standing::Failed { .. } => {}
+        }
+    }
+    earliest
+}
+
+/// Whether a group's requests are repeated without asking.
+pub fn is_llm(group: &Group) -> bool {
+    group.kind == GroupKind::Llm
+}

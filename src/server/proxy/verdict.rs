@@ -1,0 +1,155 @@
+//! The decision table: what an attempt's end means for the next one (gateway.md §5 and §6). Pure.
+//!
+//! What it means for health stands beside it, in `health::passive`; what the client sees when it was
+//! the last is [`last_word`].
+
+use http::StatusCode;
+
+use super::error::ProxyError;
+use crate::{
+    model::{group::GroupKind, request_log::AttemptOutcome},
+    server::upstream::connect::ConnectFault,
+};
+
+/// Who may be asked after this attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nobody: this is the answer.
+    Nobody,
+    /// Another credential, of this provider too.
+    AnyOther,
+    /// Another provider.
+    OtherProvider,
+}
+
+/// Whether repeating a request that may have been carried out is allowed: the methods and the key
+/// that make it safe, or a language model, where it costs but does no harm.
+pub fn may_repeat(kind: GroupKind, idempotent: bool) -> bool {
+    kind == GroupKind::Llm || idempotent
+}
+
+/// The table.
+pub fn next(outcome: AttemptOutcome, may_repeat: bool) -> Next {
+    use AttemptOutcome as O;
+    match outcome {
+        O::Answered | O::ClientError | O::ClientLeft => Next::Nobody,
+        // Nothing was sent.
+        O::Dns | O::AddressRefused | O::Connect | O::ConnectTimeout | O::Tls => Next::OtherProvider,
+        // It was refused, not done.
+        O::RateLimited | O::QuotaExhausted | O::CredentialRefused => Next::AnyOther,
+        O::Overloaded | O::ModelNotFound => Next::OtherProvider,
+        // It may have been done.
+        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError => {
+            if may_repeat {
+                Next::OtherProvider
+            } else {
+                Next::Nobody
+            }
+        }
+        O::StreamError | O::EmptyStream => Next::OtherProvider,
+        // Content went out.
+        O::BodyBroken | O::IdleTimeout | O::TotalTimeout => Next::Nobody,
+    }
+}
+
+/// What a failed connection is called.
+pub fn of_connect(fault: &ConnectFault) -> AttemptOutcome {
+    match fault {
+        ConnectFault::Dns { .. } => AttemptOutcome::Dns,
+        ConnectFault::Refused { .. } => AttemptOutcome::AddressRefused,
+        ConnectFault::Tcp { .. } => AttemptOutcome::Connect,
+        ConnectFault::Tls(_) => AttemptOutcome::Tls,
+        ConnectFault::Timeout(_) => AttemptOutcome::ConnectTimeout,
+    }
+}
+
+/// What an answer is called, by its status and, for errors, the first part of its body.
+pub fn of_answer(status: StatusCode, body: &[u8], has_credential: bool) -> AttemptOutcome {
+    match status.as_u16() {
+        429 if mentions(body, &["insufficient_quota", "billing_hard_limit", "credit balance is too low"]) => {
+            AttemptOutcome::QuotaExhausted
+        }
+        429 => AttemptOutcome::RateLimited,
+        402 => AttemptOutcome::QuotaExhausted,
+        401 | 403 if has_credential => AttemptOutcome::CredentialRefused,
+        400 | 404
+            if mentions(body, &["model_not_found", "model not found", "does not exist or you do not have access"]) =>
+        {
+            AttemptOutcome::ModelNotFound
+        }
+        503 | 529 => AttemptOutcome::Overloaded,
+        500 | 502 | 504 | 520..=526 | 408 | 425 => AttemptOutcome::ServerError,
+        400.. => AttemptOutcome::ClientError,
+        _ => AttemptOutcome::Answered,
+    }
+}
+
+fn mentions(body: &[u8], phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| body.windows(phrase.len()).any(|window| window.eq_ignore_ascii_case(phrase.as_bytes())))
+}
+
+/// What the client sees when the last attempt brought no answer that could be passed on.
+pub fn last_word(outcome: AttemptOutcome, detail: &str, may_repeat: bool) -> ProxyError {
+    use AttemptOutcome as O;
+    let upstream =
+        |code: &'static str, timeout: bool| ProxyError::Upstream { code, message: detail.to_owned(), timeout };
+    let ambiguous = !may_repeat;
+    match outcome {
+        O::ClientLeft => ProxyError::ClientLeft,
+        O::CredentialRefused => ProxyError::CredentialsExhausted,
+        O::Dns | O::AddressRefused | O::Connect => upstream("upstream_connect", false),
+        O::Tls => upstream("upstream_tls", false),
+        O::ConnectTimeout => upstream("upstream_timeout", true),
+        O::FirstByteTimeout | O::TotalTimeout | O::IdleTimeout => {
+            upstream(if ambiguous { "upstream_ambiguous" } else { "upstream_timeout" }, true)
+        }
+        O::Reset if ambiguous => upstream("upstream_ambiguous", false),
+        O::Reset => upstream("upstream_reset", false),
+        O::InvalidResponse => upstream("upstream_invalid_response", false),
+        _ => upstream("upstream_error", false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
+        for outcome in [AttemptOutcome::Reset, AttemptOutcome::FirstByteTimeout, AttemptOutcome::ServerError] {
+            assert_eq!(next(outcome, may_repeat(GroupKind::Llm, false)), Next::OtherProvider);
+            assert_eq!(next(outcome, may_repeat(GroupKind::Generic, true)), Next::OtherProvider);
+            assert_eq!(next(outcome, may_repeat(GroupKind::Generic, false)), Next::Nobody);
+        }
+        assert_eq!(next(AttemptOutcome::Connect, false), Next::OtherProvider);
+        assert_eq!(next(AttemptOutcome::ClientError, true), Next::Nobody);
+        assert_eq!(next(AttemptOutcome::BodyBroken, true), Next::Nobody);
+    }
+
+    #[test]
+    fn an_answer_is_named_by_status_and_body() {
+        let name =
+            |status: u16, body: &str| of_answer(StatusCode::from_u16(status).expect("a status"), body.as_bytes(), true);
+        assert_eq!(name(200, ""), AttemptOutcome::Answered);
+        assert_eq!(name(302, ""), AttemptOutcome::Answered);
+        assert_eq!(name(429, ""), AttemptOutcome::RateLimited);
+        assert_eq!(name(429, r#"{"error":{"code":"insufficient_quota"}}"#), AttemptOutcome::QuotaExhausted);
+        assert_eq!(name(402, ""), AttemptOutcome::QuotaExhausted);
+        assert_eq!(name(401, ""), AttemptOutcome::CredentialRefused);
+        assert_eq!(name(404, r#"{"error":{"code":"model_not_found"}}"#), AttemptOutcome::ModelNotFound);
+        assert_eq!(name(404, ""), AttemptOutcome::ClientError);
+        assert_eq!(name(422, ""), AttemptOutcome::ClientError);
+        assert_eq!(name(529, ""), AttemptOutcome::Overloaded);
+        for status in [500, 502, 504, 520, 526, 408, 425] {
+            assert_eq!(name(status, ""), AttemptOutcome::ServerError, "{status}");
+        }
+        assert_eq!(of_answer(StatusCode::UNAUTHORIZED, b"", false), AttemptOutcome::ClientError);
+    }
+
+    #[test]
+    fn a_refused_credential_is_never_a_raw_401() {
+        assert_eq!(last_word(AttemptOutcome::CredentialRefused, "", true).status(), 502);
+        assert_eq!(last_word(AttemptOutcome::FirstByteTimeout, "", false).code(), "upstream_ambiguous");
+        assert_eq!(last_word(AttemptOutcome::ConnectTimeout, "", true).status(), 504);
+    }
+}

@@ -1,0 +1,142 @@
+//! Event streams: nothing held back, nothing invented, an honest end.
+
+use std::{sync::Arc, time::Instant};
+
+use rondo::model::{
+    health::HealthState,
+    request_log::{AttemptOutcome, Outcome},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+};
+
+use super::group_of;
+use crate::world::{
+    World,
+    provider::{Act, Provider, chunk, sse_head},
+    read_answer,
+};
+
+async fn ask(world: &World) -> TcpStream {
+    let mut stream = world.connect().await;
+    let request = format!(
+        "POST /api/proxy/prod/v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}",
+        world.key
+    );
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    stream
+}
+
+async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut seen = String::new();
+    let mut buffer = [0; 4096];
+    while !seen.contains(text) {
+        let count = stream.read(&mut buffer).await.expect("a read");
+        assert!(count > 0, "the answer ended early: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    seen
+}
+
+#[tokio::test]
+async fn an_event_reaches_the_client_before_the_provider_sends_the_next() {
+    let go = Arc::new(Notify::new());
+    let first = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let steps = vec![first, chunk("data: {\"n\":2}\n\n"), [chunk("data: [DONE]\n\n"), b"0\r\n\r\n".to_vec()].concat()];
+    let provider = Provider::start(Act::InSteps(steps, go.clone())).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let mut client = ask(&world).await;
+    let asked = Instant::now();
+    let head = read_until(&mut client, "{\"n\":1}").await;
+    assert!(head.contains("text/event-stream") && !head.contains("{\"n\":2}"), "{head}");
+    // Without TCP_NODELAY on both sides this takes 40 ms.
+    assert!(asked.elapsed().as_millis() < 200, "{:?}", asked.elapsed());
+    let told = Instant::now();
+    go.notify_one();
+    read_until(&mut client, "{\"n\":2}").await;
+    assert!(told.elapsed().as_millis() < 20, "{:?}", told.elapsed());
+    go.notify_one();
+    let rest = read_until(&mut client, "0\r\n\r\n").await;
+    assert!(rest.contains("[DONE]"), "{rest}");
+    let record = world.log(1).await.remove(0);
+    assert_eq!((record.row.outcome, record.row.streamed), (Outcome::Served, true));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_content_ends_with_an_error_event_and_no_clean_end() {
+    let broken = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let (provider, other) = (Provider::start(Act::SendAndClose(broken)).await, Provider::start(Act::Close).await);
+    let file = group_of(&[("alpha", provider.address, 100), ("other", other.address, 0)]);
+    let world = World::start(&file).await;
+    let answer = read_answer(&mut ask(&world).await).await;
+    let text = answer.text();
+    assert_eq!(answer.status, 200);
+    assert!(text.contains("{\"n\":1}") && text.contains("upstream_interrupted") && !text.contains("[DONE]"), "{text}");
+    assert!(!answer.complete, "the client must notice");
+    assert_eq!((provider.count(), other.count()), (1, 0));
+    let record = world.log(1).await.remove(0);
+    assert_eq!((record.row.outcome, record.attempts.len()), (Outcome::Interrupted, 1));
+    assert_eq!(record.attempts[0].outcome, AttemptOutcome::BodyBroken);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_length_that_breaks_is_aborted() {
+    let short = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this".to_vec();
+    let provider = Provider::start(Act::SendAndClose(short)).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let answer = world.post("/api/proxy/prod/v1/x", "{}").await;
+    assert!(!answer.complete && answer.text() == "only this", "{answer:?}");
+    assert_eq!(world.log(1).await[0].row.outcome, Outcome::Interrupted);
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_ended_at_the_idle_timeout() {
+    let stalled = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let provider = Provider::start(Act::InSteps(vec![stalled, chunk("never")], Arc::new(Notify::new()))).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let answer = read_answer(&mut ask(&world).await).await;
+    assert!(answer.text().contains("upstream_interrupted") && !answer.complete);
+    assert_eq!(world.log(1).await[0].attempts[0].outcome, AttemptOutcome::IdleTimeout);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_stream_closes_the_provider_within_a_tenth_of_a_second() {
+    let first = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let provider = Provider::start(Act::InSteps(vec![first, chunk("never")], Arc::new(Notify::new()))).await;
+    let file = group_of(&[("alpha", provider.address, 100)]).replace("idle_ms: 400", "idle_ms: 60000");
+    let world = World::start(&file).await;
+    let mut client = ask(&world).await;
+    read_until(&mut client, "{\"n\":1}").await;
+    let abandoned = provider.abandoned.clone();
+    let left = Instant::now();
+    drop(client);
+    abandoned.notified().await;
+    assert!(left.elapsed().as_millis() < 100, "{:?}", left.elapsed());
+    let record = world.log(1).await.remove(0);
+    assert_eq!(record.row.outcome, Outcome::ClientLeft);
+    let health = world.health().await;
+    assert_eq!((health[0].state, health[0].in_flight), (HealthState::Healthy, 0));
+}
+
+#[tokio::test]
+async fn a_stream_may_end_in_peace_while_the_server_drains() {
+    let go = Arc::new(Notify::new());
+    let first = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let steps = vec![first, [chunk("data: [DONE]\n\n"), b"0\r\n\r\n".to_vec()].concat()];
+    let provider = Provider::start(Act::InSteps(steps, go.clone())).await;
+    let file = group_of(&[("alpha", provider.address, 100)]).replace("idle_ms: 400", "idle_ms: 60000");
+    let world = World::start(&file).await;
+    let mut client = ask(&world).await;
+    read_until(&mut client, "{\"n\":1}").await;
+    let address = world.address;
+    let stopping = tokio::spawn(world.stop());
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    go.notify_one();
+    let rest = read_until(&mut client, "0\r\n\r\n").await;
+    assert!(rest.contains("[DONE]"), "{rest}");
+    stopping.await.expect("stopped");
+}

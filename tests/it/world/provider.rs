@@ -1,0 +1,186 @@
+//! A provider that does what the test says, on a real socket, byte for byte.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinHandle,
+};
+
+/// What a provider does with a request.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// Sends these bytes; the connection stays open.
+    Send(Vec<u8>),
+    /// Sends these bytes and closes.
+    SendAndClose(Vec<u8>),
+    /// Closes without a byte.
+    Close,
+    /// Closes with a reset.
+    Reset,
+    /// Never answers.
+    Hang,
+    /// Sends a part, waits to be told, sends the rest.
+    InSteps(Vec<Vec<u8>>, Arc<Notify>),
+}
+
+/// A scripted provider.
+pub(crate) struct Provider {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    acts: Arc<Mutex<Act>>,
+    /// Told when a client closes its side while an answer is under way.
+    pub(crate) abandoned: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+/// A plain JSON answer.
+pub(crate) fn json(status: u16, body: &str) -> Act {
+    with_headers(status, "", body)
+}
+
+/// A JSON answer with more headers, each line ended by CRLF.
+pub(crate) fn with_headers(status: u16, headers: &str, body: &str) -> Act {
+    Act::Send(
+        format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        )
+        .into_bytes(),
+    )
+}
+
+/// The head of a chunked event stream.
+pub(crate) fn sse_head() -> Vec<u8> {
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".to_vec()
+}
+
+/// One chunk.
+pub(crate) fn chunk(text: &str) -> Vec<u8> {
+    format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+impl Provider {
+    /// Starts with one act for every request.
+    pub(crate) async fn start(act: Act) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (seen, acts, abandoned) =
+            (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(act)), Arc::new(Notify::new()));
+        let task = tokio::spawn({
+            let (seen, acts, abandoned) = (seen.clone(), acts.clone(), abandoned.clone());
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, seen.clone(), acts.clone(), abandoned.clone()));
+                }
+            }
+        });
+        Self { address, seen, acts, abandoned, task }
+    }
+
+    /// An address where nothing listens.
+    pub(crate) async fn nowhere() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    }
+
+    /// What it does from now on.
+    pub(crate) fn act(&self, act: Act) {
+        *self.acts.lock().expect("not poisoned") = act;
+    }
+
+    /// Requests it got, heads and bodies as they came.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many requests it got.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.lock().expect("not poisoned").len()
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, acts: Arc<Mutex<Act>>, abandoned: Arc<Notify>) {
+    let mut buffer = Vec::new();
+    while let Some(request) = read_request(&mut stream, &mut buffer).await {
+        seen.lock().expect("not poisoned").push(request);
+        let act = acts.lock().expect("not poisoned").clone();
+        let written = match act {
+            Act::Send(bytes) => stream.write_all(&bytes).await,
+            Act::SendAndClose(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                return;
+            }
+            Act::Close => return,
+            Act::Reset => {
+                let _ = stream.set_zero_linger();
+                return;
+            }
+            Act::Hang => {
+                let _ = stream.read(&mut [0; 1]).await;
+                abandoned.notify_one();
+                return;
+            }
+            Act::InSteps(steps, go) => in_steps(&mut stream, steps, &go, &abandoned).await,
+        };
+        if written.is_err() {
+            abandoned.notify_one();
+            return;
+        }
+    }
+}
+
+async fn in_steps(stream: &mut TcpStream, steps: Vec<Vec<u8>>, go: &Notify, abandoned: &Notify) -> std::io::Result<()> {
+    for (index, step) in steps.into_iter().enumerate() {
+        if index > 0 {
+            let mut byte = [0; 1];
+            tokio::select! {
+                () = go.notified() => {}
+                _ = stream.read(&mut byte) => {
+                    abandoned.notify_one();
+                    return Err(std::io::ErrorKind::ConnectionReset.into());
+                }
+            }
+        }
+        stream.write_all(&step).await?;
+    }
+    Ok(())
+}
+
+/// One request, head and body, as text.
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = request_end(buffer) {
+            let request: Vec<u8> = buffer.drain(..end).collect();
+            return Some(String::from_utf8_lossy(&request).into_owned());
+        }
+        let mut part = [0; 16 * 1024];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => buffer.extend_from_slice(&part[..count]),
+        }
+    }
+}
+
+fn request_end(buffer: &[u8]) -> Option<usize> {
+    let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+    if text.contains("transfer-encoding: chunked") {
+        let end = buffer[head..].windows(5).position(|window| window == b"0\r\n\r\n")?;
+        return Some(head + end + 5);
+    }
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok()).unwrap_or(0);
+    (buffer.len() >= head + length).then_some(head + length)
+}
