@@ -4,8 +4,10 @@
 //! offers its row to the [`writer`]'s bounded queue; a row that does not fit is dropped and counted,
 //! and the statistics do not notice.
 
+mod entries;
 pub mod histogram;
 mod intake;
+mod keep;
 pub mod rollup;
 pub mod tail;
 pub mod writer;

@@ -3,6 +3,8 @@
 //! Sixteen buckets per power of two, so a value is off by at most 3.2 %. A dense table of them would
 //! be five kilobytes per provider and column; real latencies touch a few dozen buckets.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::stats::Quantiles;
 
 /// Sub-buckets per power of two, as bits.
@@ -13,7 +15,8 @@ const LONGEST_US: u64 = (1 << 40) - 1;
 const CELLS: usize = ((40 - BITS as usize) + 1) << BITS;
 
 /// Counts per bucket, sorted by bucket.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(u16, u32)>", into = "Vec<(u16, u32)>")]
 pub struct Histogram {
     cells: Vec<(u16, u32)>,
 }
@@ -46,6 +49,22 @@ impl Histogram {
     /// Values in it.
     pub fn count(&self) -> u64 {
         self.cells.iter().map(|cell| u64::from(cell.1)).sum()
+    }
+}
+
+impl From<Histogram> for Vec<(u16, u32)> {
+    fn from(histogram: Histogram) -> Self {
+        histogram.cells
+    }
+}
+
+impl From<Vec<(u16, u32)>> for Histogram {
+    /// Whatever was read: cells out of order or out of range are put right.
+    fn from(read: Vec<(u16, u32)>) -> Self {
+        let mut cells: Vec<_> = read.into_iter().filter(|cell| usize::from(cell.0) < CELLS).collect();
+        cells.sort_unstable();
+        cells.dedup_by_key(|cell| cell.0);
+        Self { cells }
     }
 }
 

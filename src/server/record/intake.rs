@@ -10,6 +10,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::Histogram;
 use crate::model::{
     id::{GroupId, ProviderId},
@@ -24,7 +26,7 @@ pub(super) const MINUTE_MS: i64 = 60_000;
 const PACE: usize = 16;
 
 /// Requests of one group in one period.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RequestCell {
     pub(super) counts: Counts,
     pub(super) first_byte: Histogram,
@@ -32,7 +34,7 @@ pub(super) struct RequestCell {
 }
 
 /// Attempts of one group at one provider in one period.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct AttemptCell {
     pub(super) attempts: u64,
     pub(super) answered: u64,
@@ -41,9 +43,11 @@ pub(super) struct AttemptCell {
 }
 
 /// What happened in one period; which one, its holder knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Period {
+    #[serde(with = "super::entries")]
     pub(super) requests: HashMap<Option<GroupId>, RequestCell>,
+    #[serde(with = "super::entries")]
     pub(super) attempts: HashMap<(Option<GroupId>, ProviderId), AttemptCell>,
 }
 

@@ -13,6 +13,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     histogram::Sum,
     intake::{self, MINUTE_MS, Period},
@@ -29,16 +31,18 @@ const OUTAGES: usize = 1_000;
 const SERIES: usize = 2_000;
 
 /// All grains, and when providers were out.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rollup {
     grains: [Grain; 4],
+    #[serde(with = "super::entries")]
     outages: HashMap<ProviderId, VecDeque<Outage>>,
     /// Every request since start, whatever has become of its column.
+    #[serde(skip)]
     totals: Counts,
 }
 
 /// Periods of one length, the newest last.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Grain {
     minutes: i64,
     columns: usize,
@@ -47,7 +51,7 @@ struct Grain {
     periods: VecDeque<Period>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Outage {
     from_ms: i64,
     to_ms: Option<i64>,
@@ -76,6 +80,29 @@ impl Rollup {
                 grain.add((*minute).min(this), period);
             }
         }
+    }
+
+    /// Takes over an earlier process' columns, saved at `saved_at_ms`; what this one counted is added.
+    pub(super) fn resume(&mut self, mut earlier: Self, saved_at_ms: i64) {
+        let fits = |(kept, own): (&Grain, &Grain)| {
+            kept.is_sound() && (kept.minutes, kept.columns) == (own.minutes, own.columns)
+        };
+        if !earlier.grains.iter().zip(&self.grains).all(fits) {
+            return;
+        }
+        for (kept, own) in earlier.grains.iter_mut().zip(&self.grains) {
+            for (age, period) in own.periods.iter().rev().enumerate() {
+                kept.add((own.newest - age as i64) * own.minutes, period);
+            }
+        }
+        // Health starts anew: nobody would ever say that these providers are back.
+        for outage in earlier.outages.values_mut().flatten().filter(|outage| outage.to_ms.is_none()) {
+            outage.to_ms = Some(saved_at_ms);
+        }
+        for (provider, outages) in self.outages.drain() {
+            earlier.outages.entry(provider).or_default().extend(outages);
+        }
+        (self.grains, self.outages) = (earlier.grains, earlier.outages);
     }
 
     /// Requests since start.
@@ -241,6 +268,13 @@ fn empty(provider: ProviderId, columns: usize) -> ProviderStats {
 }
 
 impl Grain {
+    /// Whether what was read from a file can be worked with.
+    fn is_sound(&self) -> bool {
+        let empty = self.newest == i64::MIN && self.periods.is_empty();
+        let plausible = (0..i64::MAX / MINUTE_MS / 1_000).contains(&self.newest);
+        empty || (plausible && self.periods.len() == 2 * self.columns)
+    }
+
     fn number(&self, minute: i64) -> i64 {
         minute.div_euclid(self.minutes)
     }

@@ -7,6 +7,7 @@
 use std::{
     future::{Future, pending},
     mem,
+    path::PathBuf,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -17,7 +18,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::Shared;
+use super::{Shared, keep::Keep};
 use crate::{model::request_log::RequestDetail, server::store::Store};
 
 /// Rows written at once.
@@ -26,6 +27,8 @@ pub const BATCH: usize = 500;
 pub const LINGER: Duration = Duration::from_millis(200);
 /// How often the intake is emptied while requests come, screens or none.
 const FOLD: Duration = Duration::from_secs(1);
+/// How often statistics are written to their file, while requests come.
+const KEEP: Duration = Duration::from_secs(300);
 /// Rows collected while the store does not take any; more wait in the queue.
 const PENDING: usize = 4 * BATCH;
 /// First and longest pause after the store refused a batch.
@@ -51,6 +54,7 @@ impl Sink for Store {
 pub struct Writer {
     rows: mpsc::Receiver<RequestDetail>,
     desk: Desk,
+    keep: Option<Keep>,
 }
 
 /// What is on its way to the store.
@@ -79,7 +83,14 @@ type Writing = Pin<Box<dyn Future<Output = (Batch, Result<(), String>)> + Send>>
 impl Writer {
     pub(super) fn new(rows: mpsc::Receiver<RequestDetail>, shared: Arc<Shared>) -> Self {
         let desk = Desk { shared, pending: Vec::new(), refused: None, due: Instant::now(), stopping: false };
-        Self { rows, desk }
+        Self { rows, desk, keep: None }
+    }
+
+    /// Brings back the statistics in this file, and keeps them there from now on.
+    pub fn keeping(self, path: PathBuf) -> Self {
+        let keep = Keep::at(path);
+        keep.restore(&self.desk.shared);
+        Self { keep: Some(keep), ..self }
     }
 
     /// Writes until `stop` completes or every recorder is gone, then what is left, and returns.
@@ -89,14 +100,18 @@ impl Writer {
         let mut stop = pin!(stop);
         let mut open = true;
         let mut writing: Option<Writing> = None;
-        let mut fold_at: Option<Instant> = None;
+        let (mut fold_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
         let mut incoming = Vec::with_capacity(BATCH);
         loop {
             if writing.is_none() && self.desk.is_due(open) {
                 writing = self.desk.next().map(|batch| write(Arc::clone(&sink), batch));
             }
             if !open && writing.is_none() && self.desk.is_empty() {
-                return self.desk.close(&*sink).await;
+                self.desk.close(&*sink).await;
+                if !self.desk.stopping {
+                    self.save().await;
+                }
+                return;
             }
             let wait_for = (writing.is_none() && !self.desk.is_empty()).then_some(self.desk.due);
             tokio::select! {
@@ -104,6 +119,7 @@ impl Writer {
                     open = count > 0;
                     self.desk.collect(&mut incoming);
                     fold_at = fold_at.or(Some(Instant::now() + FOLD));
+                    keep_at = keep_at.or(Some(Instant::now() + KEEP));
                 }
                 (batch, result) = finished(&mut writing) => {
                     writing = None;
@@ -114,11 +130,25 @@ impl Writer {
                     fold_at = None;
                     drop(self.desk.shared.fold(unix_ms()));
                 }
+                () = at(keep_at) => {
+                    keep_at = None;
+                    self.save().await;
+                }
                 () = &mut stop, if !self.desk.stopping => {
                     self.desk.stopping = true;
                     self.rows.close();
+                    // Before the rows: a store that hangs must not cost the charts too.
+                    self.save().await;
                 }
             }
+        }
+    }
+}
+
+impl Writer {
+    async fn save(&self) {
+        if let Some(keep) = &self.keep {
+            keep.save(Arc::clone(&self.desk.shared), unix_ms()).await;
         }
     }
 }
