@@ -96,7 +96,9 @@ async fn few_rows_wait_for_others_and_many_do_not() {
     wait(LINGER).await;
     assert_eq!(bench.shelf.batches(), [(3, 0)]);
     bench.record(3..1_203);
-    wait(Duration::from_millis(1)).await;
+    wait(LINGER / 2).await;
+    assert!(bench.shelf.numbers().len() >= 1_003, "full batches go at once");
+    wait(LINGER).await;
     let sizes: Vec<usize> = bench.shelf.batches().iter().map(|batch| batch.0).collect();
     assert_eq!(sizes.iter().sum::<usize>(), 1_203, "{sizes:?}");
     assert!(sizes.iter().all(|size| *size <= BATCH));
