@@ -141,7 +141,7 @@ async fn prepare(database: &Database, text: &str) -> Result<(), sqlx::Error> {
     let text = sqlx::AssertSqlSafe(text).into_sql_str();
     match &database.pools {
         Pools::Sqlite { writer, .. } => writer.prepare(text).await.map(drop),
-        Pools::Postgres(pool) => pool.prepare(text).await.map(drop),
+        Pools::Postgres { writer, .. } => writer.prepare(text).await.map(drop),
     }
 }
 

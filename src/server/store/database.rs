@@ -12,12 +12,13 @@ use super::{
     sql::{Record, Statement},
 };
 
-/// The pools of one database. SQLite has one writer and several readers: a second writer would only wait for
-/// the first one's lock, and readers never wait for it at all.
+/// The pools of one database, writers apart from readers. SQLite has one writer: a second would only wait for
+/// the first one's lock. On PostgreSQL writers queue for the revision's row, perhaps behind another node; with
+/// connections of their own they never keep a sign-in or a snapshot waiting.
 #[derive(Clone)]
 pub(super) enum Pools {
     Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Postgres { writer: PgPool, readers: PgPool },
 }
 
 /// A database and its name in error messages.
@@ -32,7 +33,7 @@ impl Database {
     pub(super) async fn all<T: Record>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
         let rows = match &self.pools {
             Pools::Sqlite { readers, .. } => decode(statement.sqlite().fetch_all(readers).await),
-            Pools::Postgres(pool) => decode(statement.postgres().fetch_all(pool).await),
+            Pools::Postgres { readers, .. } => decode(statement.postgres().fetch_all(readers).await),
         };
         self.named(rows)
     }
@@ -46,7 +47,9 @@ impl Database {
     pub(super) async fn run(&self, statement: Statement) -> Result<u64, StoreError> {
         let done = match &self.pools {
             Pools::Sqlite { writer, .. } => statement.sqlite().execute(writer).await.map(|done| done.rows_affected()),
-            Pools::Postgres(pool) => statement.postgres().execute(pool).await.map(|done| done.rows_affected()),
+            Pools::Postgres { writer, .. } => {
+                statement.postgres().execute(writer).await.map(|done| done.rows_affected())
+            }
         };
         self.named(done)
     }
@@ -55,8 +58,8 @@ impl Database {
     pub(super) async fn read(&self) -> Result<Tx, StoreError> {
         let begun = match &self.pools {
             Pools::Sqlite { readers, .. } => readers.begin().await.map(TxKind::Sqlite),
-            Pools::Postgres(pool) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(TxKind::Postgres)
+            Pools::Postgres { readers, .. } => {
+                readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(TxKind::Postgres)
             }
         };
         Ok(Tx { kind: self.named(begun)?, place: Arc::clone(&self.place) })
@@ -67,7 +70,7 @@ impl Database {
     pub(super) async fn write(&self) -> Result<Tx, StoreError> {
         let begun = match &self.pools {
             Pools::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(TxKind::Sqlite),
-            Pools::Postgres(pool) => pool.begin().await.map(TxKind::Postgres),
+            Pools::Postgres { writer, .. } => writer.begin().await.map(TxKind::Postgres),
         };
         Ok(Tx { kind: self.named(begun)?, place: Arc::clone(&self.place) })
     }
@@ -79,7 +82,10 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
         }
     }
 

@@ -79,8 +79,8 @@ impl Area {
         match (self, &database.pools) {
             (Self::Config, Pools::Sqlite { .. }) => SQLITE_CONFIG,
             (Self::Log, Pools::Sqlite { .. }) => SQLITE_LOG,
-            (Self::Config, Pools::Postgres(_)) => POSTGRES_CONFIG,
-            (Self::Log, Pools::Postgres(_)) => POSTGRES_LOG,
+            (Self::Config, Pools::Postgres { .. }) => POSTGRES_CONFIG,
+            (Self::Log, Pools::Postgres { .. }) => POSTGRES_LOG,
         }
     }
 }
@@ -115,7 +115,7 @@ async fn migrate(database: &Database, area: Area) -> Result<Vec<MigrationStatus>
     for script in area.scripts(database) {
         // The lock is taken before the table is looked at, and held until the script's commit.
         let mut tx = database.write().await?;
-        if matches!(database.pools, Pools::Postgres(_)) {
+        if matches!(database.pools, Pools::Postgres { .. }) {
             tx.all::<(String,)>(sql(POSTGRES_LOCK)).await?;
         }
         tx.script(TABLE).await?;
@@ -138,7 +138,7 @@ async fn migrate(database: &Database, area: Area) -> Result<Vec<MigrationStatus>
 async fn read_applied(tx: &mut Tx, database: &Database, area: Area) -> Result<Vec<Applied>, StoreError> {
     let exists = match database.pools {
         Pools::Sqlite { .. } => SQLITE_HAS_TABLE,
-        Pools::Postgres(_) => POSTGRES_HAS_TABLE,
+        Pools::Postgres { .. } => POSTGRES_HAS_TABLE,
     };
     match tx.one::<(Option<String>,)>(sql(exists)).await? {
         Some((Some(_),)) => tx.all(sql(APPLIED).bind(area.word())).await,

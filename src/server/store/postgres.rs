@@ -1,10 +1,10 @@
-//! Opening PostgreSQL: configuration and log in one database, each with a pool of its own, so that a busy log
-//! never keeps an administrator waiting.
+//! Opening PostgreSQL: configuration and log in one database, each with pools of its own, so that a busy log
+//! never keeps an administrator waiting. Ten connections per process at most.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, PgConnection,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -16,8 +16,9 @@ use super::{
 };
 
 const ACQUIRE: Duration = Duration::from_secs(5);
-const CONFIG_CONNECTIONS: u32 = 6;
-const LOG_CONNECTIONS: u32 = 4;
+/// Connections of the writers and of the readers.
+const CONFIG_CONNECTIONS: (u32, u32) = (2, 4);
+const LOG_CONNECTIONS: (u32, u32) = (1, 3);
 
 /// Sets up both pools. One connection is made now, so that a wrong address stops the start with its reason.
 pub(super) async fn open(url: &Secret) -> Result<(Database, Database), StoreError> {
@@ -32,16 +33,17 @@ pub(super) async fn open(url: &Secret) -> Result<(Database, Database), StoreErro
     let first = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options)).await;
     let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| StoreError::at(&place, error))?;
     let _ = first.close().await;
-    let config = pool(CONFIG_CONNECTIONS, options.clone(), &place);
-    let log = pool(LOG_CONNECTIONS, options, &place);
-    Ok((config, log))
+    let database = |(writers, readers)| Database {
+        pools: Pools::Postgres { writer: pool(writers, options.clone()), readers: pool(readers, options.clone()) },
+        place: Arc::clone(&place),
+    };
+    Ok((database(CONFIG_CONNECTIONS), database(LOG_CONNECTIONS)))
 }
 
-fn pool(connections: u32, options: PgConnectOptions, place: &Arc<Place>) -> Database {
-    let pool = PgPoolOptions::new()
+fn pool(connections: u32, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(Duration::from_secs(600))
-        .connect_lazy_with(options);
-    Database { pools: Pools::Postgres(pool), place: Arc::clone(place) }
+        .connect_lazy_with(options)
 }

@@ -223,11 +223,18 @@ async fn writers_take_turns_and_lose_nothing(store: Store, place: Arc<Place>) {
     let mut writers = tokio::task::JoinSet::new();
     for index in 0..24_i64 {
         let store = if index % 2 == 0 { store.clone() } else { second.clone() };
-        writers.spawn(
-            async move { store.change("ana", index, vec![put_provider(&provider(&format!("p{index}")))]).await },
-        );
+        writers.spawn(async move {
+            let alpha = provider(&format!("p{index}"));
+            loop {
+                match store.change("ana", index, vec![put_provider(&alpha)]).await {
+                    // Waited too long for its turn: nothing was written, and trying again is what a caller does.
+                    Err(error) if error.is_unavailable() => {}
+                    done => break done.expect("stored"),
+                }
+            }
+        });
     }
-    let mut revisions: Vec<i64> = writers.join_all().await.into_iter().map(|done| done.expect("stored")).collect();
+    let mut revisions: Vec<i64> = writers.join_all().await;
     revisions.sort_unstable();
     assert_eq!(revisions, (1..=24).collect::<Vec<i64>>());
     assert_eq!(store.providers().await.expect("read").len(), 24);
