@@ -4,7 +4,7 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::server::{
     admin::{Admin, Live, Tools},
-    bus::Bus,
+    bus::{Bus, redis::RedisUrlError},
     config::{KeySource, Settings},
     secret::{
         key_file::KeyFileError,
@@ -28,6 +28,9 @@ pub enum StartError {
     /// `ENCRYPTION_KEY` is no key.
     #[error("ENCRYPTION_KEY: {0}")]
     KeyText(SealError),
+    /// `REDIS_URL` is no address.
+    #[error(transparent)]
+    Redis(#[from] RedisUrlError),
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
@@ -82,7 +85,11 @@ impl Foundation {
             allow_private: settings.gateway.allow_private_upstreams,
             own_listeners: vec![settings.web.listen],
         };
-        Ok(Self { store, master, bus: Bus::local(), addresses: Arc::new(addresses) })
+        let bus = match &storage.redis_url {
+            Some(url) => Bus::redis(url.expose())?,
+            None => Bus::local(),
+        };
+        Ok(Self { store, master, bus, addresses: Arc::new(addresses) })
     }
 
     /// Opens the store alone, as it is.

@@ -117,8 +117,8 @@ pub(crate) const PURE: &[&str] = &["src/server/balance", "src/server/health/brea
 /// Words that break purity.
 pub(crate) const IMPURE: &[&str] = &["Instant", "SystemTime", "tokio", "async_std", "reqwest"];
 
-/// Where the process environment may be read: settings, and `secret_env` of the declarative file.
-pub(crate) const ENVIRONMENT: &[&str] = &["server::config", "server::admin"];
+/// Where the process environment may be read: settings alone; the command hands `secret_env` on from there.
+pub(crate) const ENVIRONMENT: &[&str] = &["server::config"];
 
 /// Where a file says nothing about its content.
 pub(crate) const NAMELESS: &[&str] = &["utils", "util", "types", "common", "helpers", "helper", "state", "misc", "mod"];

@@ -1,7 +1,13 @@
 //! One integration binary: real listeners on port 0, real stores, upstreams in this process.
 
+mod admin;
 mod bus;
+mod cli;
 mod documents;
 mod proxy;
+mod rest;
+mod session;
+mod stand;
 mod store;
+mod transfer;
 mod world;

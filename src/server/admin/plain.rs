@@ -22,7 +22,13 @@ impl Providers<'_> {
 
 impl Setup<'_> {
     /// Makes the first group with every provider in it, and a key for this group alone.
-    pub async fn first_group(self, who: &Principal, name: String, slug: String, key_name: String) -> ApiResult<CreatedKey> {
+    pub async fn first_group(
+        self,
+        who: &Principal,
+        name: String,
+        slug: String,
+        key_name: String,
+    ) -> ApiResult<CreatedKey> {
         let query = ListQuery { per_page: PAGE_MAX, ..ListQuery::default() };
         let providers = self.0.providers().list(who, query).await?.rows;
         let member = |provider: Provider| Member { provider: provider.id, priority: WEIGHT_DEFAULT, tier: 1 };

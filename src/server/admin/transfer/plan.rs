@@ -167,16 +167,17 @@ impl Plan {
     }
 
     fn refuse(&mut self, line: u64, object: &str, name: &str, error: ApiError) {
-        match error {
-            ApiError::Invalid { problems } => self.problems.extend(
-                problems
-                    .into_iter()
-                    .map(|problem| Problem::new(place(line, object, name, &problem.field), problem.issue)),
-            ),
-            other => self
-                .problems
-                .push(Problem::new(place(line, object, name, ""), Issue::Unreadable { message: other.to_string() })),
-        }
+        let problems = match error {
+            ApiError::Invalid { problems } => problems,
+            other => vec![Problem::new("entry", Issue::Unreadable { message: other.to_string() })],
+        };
+        // The model's word for what the file calls `providers`.
+        let in_file =
+            |field: &str| if object == "group" { field.replace("members[", "providers[") } else { field.to_owned() };
+        let told = problems
+            .into_iter()
+            .map(|problem| Problem::new(place(line, object, name, &in_file(&problem.field)), problem.issue));
+        self.problems.extend(told);
     }
 }
 

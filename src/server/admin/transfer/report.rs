@@ -94,7 +94,7 @@ fn value(entry: &impl Serialize) -> Value {
 
 fn flatten(path: &str, value: &Value, out: &mut BTreeMap<String, String>) {
     match value {
-        Value::Object(fields) if !fields.is_empty() => {
+        Value::Object(fields) => {
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 flatten(&path, value, out);
@@ -113,6 +113,7 @@ fn flatten(path: &str, value: &Value, out: &mut BTreeMap<String, String>) {
             }
         }
         Value::Null => {}
+        Value::Array(items) if items.is_empty() => {}
         Value::String(text) => {
             out.insert(path.to_owned(), format!("{text:?}"));
         }
