@@ -20,9 +20,11 @@ use super::{
         audit::AuditPage,
         dashboard::Dashboard,
         groups::{GroupDetail, GroupList, GroupNew},
+        health::Health,
         login::LoginPage,
         not_found::NotFound,
         providers::{ProviderDetail, ProviderEdit, ProviderList, ProviderNew},
+        requests::{Requests, detail::RequestDrawer},
         settings::SettingsPage,
         setup::SetupPage,
         users::UserList,
@@ -92,6 +94,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("") view=Dashboard ssr=SsrMode::Async/>
+                    <ParentRoute path=path!("requests") view=Requests ssr=SsrMode::Async>
+                        <Route path=path!("") view=|| () ssr=SsrMode::Async/>
+                        <Route path=path!(":id") view=RequestDrawer ssr=SsrMode::Async/>
+                    </ParentRoute>
+                    <Route path=path!("health") view=Health ssr=SsrMode::Async/>
                     <Route path=path!("providers") view=ProviderList ssr=SsrMode::Async/>
                     <Route path=path!("providers/new") view=ProviderNew ssr=SsrMode::Async/>
                     <Route path=path!("providers/:id") view=ProviderDetail ssr=SsrMode::Async/>

@@ -1,5 +1,74 @@
-//! Words of the requests.
+//! Words of the request log.
 
 phrases! {
-    placeholder => "x", "x";
+    filter => "Filter", "筛选";
+    apply => "Apply", "应用";
+    clear => "Clear filters", "清除筛选";
+    remove(what: &str) => "Remove the filter {what}", "移除筛选：{what}";
+    all => "All", "全部";
+    any => "Any", "不限";
+    outcome => "Outcome", "结果";
+    code => "Code", "状态码";
+    time => "Time", "时间";
+    group => "Group", "分组";
+    key => "Key", "密钥";
+    model => "Model", "模型";
+    model_hint => "exact name", "完整名称";
+    provider => "Provider", "提供商";
+    way => "Providers tried", "尝试路径";
+    first_byte => "First byte", "首字节";
+    total => "Total", "总耗时";
+    size => "In / out", "请求 / 响应";
+    since => "Time", "时间";
+    last_30m => "last 30 min", "近 30 分钟";
+    last_1h => "last hour", "近 1 小时";
+    last_24h => "last 24 h", "近 24 小时";
+    last_7d => "last 7 days", "近 7 天";
+    new_requests(count: &str) => "{count} new requests, show", "{count} 个新请求，点击显示";
+    one_new => "1 new request, show", "1 个新请求，点击显示";
+    shown(count: usize) => "{count} requests on this page", "本页 {count} 个请求";
+    dropped(count: &str) => "{count} log rows were dropped because the log could not be written", "日志无法写入，已丢弃 {count} 行";
+    older => "Older", "更早";
+    newest => "Newest", "最新";
+    end => "The log ends here", "日志到此为止";
+    not_sent => "not sent", "未转发";
+    empty => "No requests yet", "还没有请求";
+    empty_hint => "A request shows here as soon as it has ended. Send one with an API key to a group’s address.", "请求结束后立即显示在这里。使用 API 密钥向分组地址发送一个请求。";
+    no_match => "No request matches", "没有匹配的请求";
+    no_match_hint => "Widen the time or remove a filter.", "放宽时间范围或移除一个筛选条件。";
+    to_keys => "API keys", "API 密钥";
+
+    request => "Request", "请求";
+    previous => "Previous request", "上一个请求";
+    next => "Next request", "下一个请求";
+    group_of(slug: &str) => "group {slug}", "分组 {slug}";
+    client => "Client", "客户端";
+    agent => "User agent", "客户端程序";
+    bytes => "Bytes in / out", "字节 请求 / 响应";
+    error => "Error", "错误码";
+    anonymous => "anonymous", "匿名";
+    attempts => "Attempts", "尝试";
+    no_answer => "no answer", "无应答";
+    wait => "wait", "等待";
+    stream => "stream", "输出";
+    none_sent => "Nothing was sent to a provider.", "没有向任何提供商发送请求。";
+    took(first: &str, rest: &str) => "First byte {first}, then {rest} to the end.", "首字节 {first}，随后 {rest} 结束。";
+    ended(after: &str) => "Ended after {after}.", "{after} 后结束。";
+    status_in(status: u16, time: &str) => "{status} in {time}", "{status}，{time}";
+    why => "Why these, in this order", "为何如此选择";
+    chosen(place: usize, how: &str) => "attempt {place}: {how}", "第 {place} 次尝试：{how}";
+    chosen_plain(place: usize) => "attempt {place}", "第 {place} 次尝试";
+    only_candidate => "the only candidate left", "唯一可用的候选";
+    trial => "its one trial request", "唯一的试探请求";
+    skipped(reason: &str) => "skipped: {reason}", "跳过：{reason}";
+    skip_disabled => "switched off", "已停用";
+    skip_drained => "priority 0", "优先级为 0";
+    skip_unhealthy => "taken out", "已摘除";
+    skip_trial => "a trial was in flight", "试探请求进行中";
+    skip_cooling => "its credentials wait", "凭据冷却中";
+    skip_credential => "no credential that works", "没有可用凭据";
+    skip_full => "its own limit was reached", "已达自身上限";
+    skip_model => "does not serve the model", "不提供该模型";
+    skip_tier => "a lower tier, not needed", "较低层，无需使用";
+    skip_tried => "already tried", "已经尝试过";
 }

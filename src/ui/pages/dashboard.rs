@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-mod attention;
+pub(super) mod attention;
 mod charts;
-mod controls;
+pub(super) mod controls;
 mod exceptions;
 mod figures;
-mod heat;
-mod traffic;
+pub(super) mod heat;
+pub(super) mod traffic;
 
 /// What the address asks for.
 type Asked = (Range, Option<GroupId>);

@@ -131,7 +131,7 @@ fn AllWell(count: usize, data: RwSignal<Overview>) -> impl IntoView {
 }
 
 /// Before the first provider: the next step.
-fn first_step() -> AnyView {
+pub(in crate::ui::pages) fn first_step() -> AnyView {
     view! {
         <section class="card px-6 py-8 rounds">
             <h2 class="text-lg font-semibold">{t!(dashboard::empty_title)}</h2>

@@ -9,7 +9,7 @@ use crate::{
     ui::{i18n::t, icon::Icon},
 };
 
-fn word(range: Range) -> &'static str {
+pub(in crate::ui::pages) fn word(range: Range) -> &'static str {
     match range {
         Range::Hour => t!(dashboard::hour),
         Range::Day => t!(dashboard::day),

@@ -97,7 +97,7 @@ fn row(one: &ProviderStats, all: u64, state: Option<HealthState>) -> AnyView {
 }
 
 /// Success below 99 % is worth a look, below 95 % a worry.
-pub(super) fn success_tone(rate: Option<f64>) -> &'static str {
+pub(in crate::ui::pages) fn success_tone(rate: Option<f64>) -> &'static str {
     match rate {
         Some(rate) if rate < 0.95 => "text-bad-fg",
         Some(rate) if rate < 0.99 => "text-warn-fg",

@@ -1,0 +1,213 @@
+//! One request beside the list: its figures, its attempts on one axis, and why these.
+
+use leptos::{ev, prelude::*};
+use leptos_router::hooks::{use_navigate, use_params_map};
+
+use super::{Around, names::Names, rows::attempt_glyph, waterfall::waterfall};
+use crate::{
+    api::requests::get_request,
+    model::{
+        error::ApiError,
+        id::RequestId,
+        request_log::{RequestDetail, SkipReason},
+    },
+    ui::{
+        clock::Clock,
+        components::{
+            feedback::{Failure, SkeletonRows},
+            form::copy::CopyIcon,
+            status::{StatusPill, outcome_glyph, outcome_word},
+        },
+        format,
+        i18n::{language, t},
+        icon::{Glyph, Icon, Mark},
+    },
+};
+
+/// The drawer. Escape closes it, `[` and `]` go to its neighbours.
+#[component]
+pub fn RequestDrawer() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<RequestId>().ok()));
+    let around = use_context::<Around>().expect("the list provides what is around a request");
+    let read = |id: Option<RequestId>| async move {
+        match id {
+            Some(id) => get_request(id).await,
+            None => Err(ApiError::NotFound { what: "request".to_owned() }),
+        }
+    };
+    let detail = Resource::new_blocking(move || id.get(), read);
+    let face = move || {
+        Suspend::new(async move {
+            let names = around.names.await;
+            match detail.await {
+                Ok(detail) => body(&detail, &names),
+                Err(error) => view! { <Failure error/> }.into_any(),
+            }
+        })
+    };
+    keys(id, around);
+    let step = move |back: bool| {
+        let beside = neighbour(around, id.get(), back);
+        let (icon, name) =
+            if back { ("chevron-up", t!(requests::previous)) } else { ("chevron-down", t!(requests::next)) };
+        beside.map(|id| view! { <a class="btn btn-ghost btn-icon" href=around.address(Some(id)) aria-label=name title=name><Icon name=icon/></a> })
+    };
+    view! {
+        <a class="drawer-scrim" href=move || around.address(None) tabindex="-1" aria-hidden="true"></a>
+        <aside class="drawer" aria-label=t!(requests::request)>
+            <div class="drawer-tools">
+                {move || step(true)}
+                {move || step(false)}
+                <a class="btn btn-ghost btn-icon" href=move || around.address(None) aria-label=t!(shell::close) title=t!(shell::close)><Icon name="x"/></a>
+            </div>
+            <Transition fallback=|| view! { <SkeletonRows/> }>{face}</Transition>
+        </aside>
+    }
+    .into_any()
+}
+
+fn neighbour(around: Around, id: Option<RequestId>, back: bool) -> Option<RequestId> {
+    around.rows.with(|rows| {
+        let here = rows.iter().position(|row| Some(*row) == id)?;
+        let there = if back { here.checked_sub(1)? } else { here + 1 };
+        rows.get(there).copied()
+    })
+}
+
+/// Keys of the drawer; single letters rest while a field has the focus.
+fn keys(id: Memo<Option<RequestId>>, around: Around) {
+    let navigate = use_navigate();
+    Effect::new(move || {
+        let navigate = navigate.clone();
+        let listening = window_event_listener(ev::keydown, move |event| {
+            let focus = document().active_element().map(|element| element.tag_name()).unwrap_or_default();
+            if ["INPUT", "TEXTAREA", "SELECT"].contains(&focus.as_str()) || event.ctrl_key() || event.meta_key() {
+                return;
+            }
+            let beside = |back| untrack(|| neighbour(around, id.get(), back).map(|id| around.address(Some(id))));
+            let to = match event.key().as_str() {
+                "Escape" => Some(untrack(|| around.address(None))),
+                "[" => beside(true),
+                "]" => beside(false),
+                _ => None,
+            };
+            if let Some(to) = to {
+                event.prevent_default();
+                navigate(&to, leptos_router::NavigateOptions { scroll: false, ..Default::default() });
+            }
+        });
+        on_cleanup(move || listening.remove());
+    });
+}
+
+fn body(detail: &RequestDetail, names: &Names) -> AnyView {
+    let clock = Clock::here();
+    let row = &detail.row;
+    let (id, at_ms) = (row.id.to_string(), row.at_ms);
+    let exact = move || format::exact(at_ms, clock.zone(), language());
+    let iso = move || format::iso(at_ms, clock.zone());
+    let dash = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
+    let key = if row.api_key.is_none() && row.api_key_name.is_empty() {
+        t!(requests::anonymous).to_owned()
+    } else {
+        row.api_key_name.clone()
+    };
+    let bytes = format!("{} / {}", format::bytes(row.request_bytes), format::bytes(row.response_bytes));
+    view! {
+        <header class="drawer-head">
+            <StatusPill glyph=outcome_glyph(row.outcome) word=outcome_word(row.outcome)/>
+            <span class="mono wrap-anywhere"><span class="text-ink-3">{row.method.clone()}</span> " " {row.path.clone()}</span>
+        </header>
+        <div class="drawer-line">
+            <span title=iso>{exact}</span>
+            <span class="mono" title=id.clone()>{format::short_id(&id)}</span>
+            <CopyIcon text=id/>
+            <span class="ml-auto">{t!(requests::group_of, &dash(&row.group_slug))}</span>
+        </div>
+        <dl class="facts">
+            {fact(t!(requests::first_byte), format::maybe_latency(row.first_byte_us, language()), true)}
+            {fact(t!(requests::total), format::latency_text(row.total_us.max(1), language()), true)}
+            {fact(t!(requests::bytes), bytes, false)}
+            {fact(t!(requests::key), key, false)}
+            {fact(t!(requests::model), dash(row.model.as_deref().unwrap_or_default()), false)}
+            {fact(t!(requests::client), dash(&row.client_ip), false)}
+            {fact(t!(requests::code), row.status.to_string(), false)}
+            {row.error_code.as_ref().map(|code| fact(t!(requests::error), code.clone(), false))}
+            {fact(t!(requests::agent), dash(&detail.user_agent), false)}
+        </dl>
+        <h2 class="drawer-title">{t!(requests::attempts)} " " <span class="count">{detail.attempts.len()}</span></h2>
+        {waterfall(detail, names)}
+        {reasons(detail)}
+    }
+    .into_any()
+}
+
+fn fact(name: &'static str, value: String, strong: bool) -> AnyView {
+    let class = if strong { "font-semibold" } else { "wrap-anywhere" };
+    view! { <div class="min-w-0"><dt>{name}</dt><dd class=class>{value}</dd></div> }.into_any()
+}
+
+/// Who was chosen and why, and who was passed over.
+fn reasons(detail: &RequestDetail) -> Option<AnyView> {
+    if detail.attempts.is_empty() {
+        return None;
+    }
+    let mut lines: Vec<(Glyph, String, String)> = Vec::new();
+    for (index, one) in detail.attempts.iter().enumerate() {
+        let how = match one.chosen.as_str() {
+            "" => t!(requests::chosen_plain, index + 1),
+            "only candidate" => t!(requests::chosen, index + 1, t!(requests::only_candidate)),
+            "trial" => t!(requests::chosen, index + 1, t!(requests::trial)),
+            told => t!(requests::chosen, index + 1, told),
+        };
+        lines.push((attempt_glyph(one.outcome), one.provider_name.clone(), how));
+    }
+    let passed =
+        detail.attempts.iter().flat_map(|one| &one.skipped).filter(|skipped| skipped.reason != SkipReason::Tried);
+    for skipped in passed {
+        let line =
+            (skip_glyph(skipped.reason), skipped.provider.clone(), t!(requests::skipped, skip_word(skipped.reason)));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let line = |(glyph, name, why)| {
+        view! { <li class="why"><Mark glyph/><span class="wrap-anywhere">{name}</span><span class="text-ink-2">{why}</span></li> }
+    };
+    Some(
+        view! {
+            <h2 class="drawer-title">{t!(requests::why)}</h2>
+            <ul class="px-5 pb-6">{lines.into_iter().map(line).collect_view()}</ul>
+        }
+        .into_any(),
+    )
+}
+
+fn skip_glyph(reason: SkipReason) -> Glyph {
+    match reason {
+        SkipReason::Disabled => Glyph::Disabled,
+        SkipReason::Drained => Glyph::Drained,
+        SkipReason::Unhealthy => Glyph::Bad,
+        SkipReason::TrialInFlight => Glyph::Wait,
+        SkipReason::Cooling => Glyph::Cooling,
+        SkipReason::NoCredential => Glyph::KeyFailed,
+        SkipReason::Full => Glyph::Full,
+        SkipReason::Model | SkipReason::TierNotNeeded | SkipReason::Tried => Glyph::Skip,
+    }
+}
+
+fn skip_word(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Disabled => t!(requests::skip_disabled),
+        SkipReason::Drained => t!(requests::skip_drained),
+        SkipReason::Unhealthy => t!(requests::skip_unhealthy),
+        SkipReason::TrialInFlight => t!(requests::skip_trial),
+        SkipReason::Cooling => t!(requests::skip_cooling),
+        SkipReason::NoCredential => t!(requests::skip_credential),
+        SkipReason::Full => t!(requests::skip_full),
+        SkipReason::Model => t!(requests::skip_model),
+        SkipReason::TierNotNeeded => t!(requests::skip_tier),
+        SkipReason::Tried => t!(requests::skip_tried),
+    }
+}
