@@ -2,8 +2,9 @@
 
 use axum::{
     Router,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -11,9 +12,14 @@ use leptos::prelude::*;
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use rust_embed::Embed;
 
-use crate::ui::{
-    app::{App, shell},
-    preferences::Preferences,
+use crate::{
+    model::error::ApiError,
+    server::session::Sessions,
+    ui::{
+        app::{App, shell},
+        preferences::Preferences,
+        session::Known,
+    },
 };
 
 /// Built files of the client: from disk while developing, inside the binary in a release.
@@ -33,6 +39,7 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
     let routes = generate_route_list(App);
     let context = move || {
         provide_preferences();
+        provide_viewer();
         provide();
         set_content_security_policy();
     };
@@ -49,6 +56,28 @@ fn provide_preferences() {
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now_ms = jiff::Timestamp::now().as_millisecond();
     provide_context(Preferences::read(text(header::COOKIE), text(header::ACCEPT_LANGUAGE), now_ms));
+}
+
+/// Finds out who asks for a page before it is rendered, so that the first paint is already theirs.
+pub async fn know_viewer(State(sessions): State<Sessions>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    if head.method == Method::GET && (head.uri.path() == "/admin" || head.uri.path().starts_with("/admin/")) {
+        match sessions.of_person(&head).await {
+            Ok(who) => drop(head.extensions.insert(Known(who.viewer().cloned()))),
+            Err(ApiError::Unauthenticated) => drop(head.extensions.insert(Known(None))),
+            // Nothing is known when the store cannot be asked: the page then tells that itself.
+            Err(_) => {}
+        }
+    }
+    next.run(Request::from_parts(head, body)).await
+}
+
+/// Hands what [`know_viewer`] found to the pages.
+fn provide_viewer() {
+    let known = use_context::<axum::http::request::Parts>().and_then(|head| head.extensions.get::<Known>().cloned());
+    if let Some(known) = known {
+        provide_context(known);
+    }
 }
 
 /// Scripts only with this page's nonce, and WASM; style attributes because charts place their labels

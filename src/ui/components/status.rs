@@ -151,8 +151,11 @@ pub fn reason_text(state: HealthState, reason: &HealthReason, factor: f64, clock
         },
         HealthReason::SuccessRate { percent } => t!(status::rate_reason, *percent, &format!("{factor:.1}")),
         HealthReason::Failures { count, outcome, next_trial_at_ms } => {
-            let wait = format::wait(*next_trial_at_ms, clock.now_ms(), language());
-            t!(status::failures_reason, *count, failure::attempt(language(), outcome), &wait)
+            let (what, now_ms) = (failure::attempt(language(), outcome), clock.now_ms());
+            if *next_trial_at_ms <= now_ms {
+                return t!(status::failures_only, *count, what);
+            }
+            t!(status::failures_reason, *count, what, &format::wait(*next_trial_at_ms, now_ms, language()))
         }
         HealthReason::Trial => t!(status::trial_reason).to_owned(),
         HealthReason::Ramp { percent } => t!(status::ramp_reason, *percent),

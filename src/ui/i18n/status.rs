@@ -21,6 +21,7 @@ phrases! {
 
     rate_reason(percent: u8, factor: &str) => "{percent}% succeeded in 60 s, weight × {factor}", "近 60 秒成功率 {percent}%，权重 × {factor}";
     failures_reason(count: u32, what: &str, wait: &str) => "{count} × {what}, next trial {wait}", "连续 {count} 次{what}，{wait}试探";
+    failures_only(count: u32, what: &str) => "{count} × {what}", "连续 {count} 次{what}";
     trial_reason => "a trial request is in flight", "试探请求进行中";
     ramp_reason(percent: u8) => "ramping up, {percent}% of its weight", "逐步恢复，当前权重 {percent}%";
     cooling_one_reason(until: &str) => "its credential waits, until {until}", "凭据等待中，至 {until}";

@@ -54,9 +54,9 @@ pub fn RequestDrawer() -> impl IntoView {
         beside.map(|id| view! { <a class="btn btn-ghost btn-icon" href=around.address(Some(id)) aria-label=name title=name><Icon name=icon/></a> })
     };
     view! {
-        <a class="drawer-scrim" href=move || around.address(None) tabindex="-1" aria-hidden="true"></a>
-        <aside class="drawer" aria-label=t!(requests::request)>
-            <div class="drawer-tools">
+        <a class="beside-scrim" href=move || around.address(None) tabindex="-1" aria-hidden="true"></a>
+        <aside class="beside" aria-label=t!(requests::request)>
+            <div class="beside-tools">
                 {move || step(true)}
                 {move || step(false)}
                 <a class="btn btn-ghost btn-icon" href=move || around.address(None) aria-label=t!(shell::close) title=t!(shell::close)><Icon name="x"/></a>
@@ -115,17 +115,17 @@ fn body(detail: &RequestDetail, names: &Names) -> AnyView {
     };
     let bytes = format!("{} / {}", format::bytes(row.request_bytes), format::bytes(row.response_bytes));
     view! {
-        <header class="drawer-head">
+        <header class="beside-head">
             <StatusPill glyph=outcome_glyph(row.outcome) word=outcome_word(row.outcome)/>
             <span class="mono wrap-anywhere"><span class="text-ink-3">{row.method.clone()}</span> " " {row.path.clone()}</span>
         </header>
-        <div class="drawer-line">
+        <div class="beside-line">
             <span title=iso>{exact}</span>
             <span class="mono" title=id.clone()>{format::short_id(&id)}</span>
             <CopyIcon text=id/>
             <span class="ml-auto">{t!(requests::group_of, &dash(&row.group_slug))}</span>
         </div>
-        <dl class="facts">
+        <dl class="beside-facts">
             {fact(t!(requests::first_byte), format::maybe_latency(row.first_byte_us, language()), true)}
             {fact(t!(requests::total), format::latency_text(row.total_us.max(1), language()), true)}
             {fact(t!(requests::bytes), bytes, false)}
@@ -136,7 +136,7 @@ fn body(detail: &RequestDetail, names: &Names) -> AnyView {
             {row.error_code.as_ref().map(|code| fact(t!(requests::error), code.clone(), false))}
             {fact(t!(requests::agent), dash(&detail.user_agent), false)}
         </dl>
-        <h2 class="drawer-title">{t!(requests::attempts)} " " <span class="count">{detail.attempts.len()}</span></h2>
+        <h2 class="beside-title">{t!(requests::attempts)} " " <span class="count">{detail.attempts.len()}</span></h2>
         {waterfall(detail, names)}
         {reasons(detail)}
     }
@@ -177,7 +177,7 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
     };
     Some(
         view! {
-            <h2 class="drawer-title">{t!(requests::why)}</h2>
+            <h2 class="beside-title">{t!(requests::why)}</h2>
             <ul class="px-5 pb-6">{lines.into_iter().map(line).collect_view()}</ul>
         }
         .into_any(),
