@@ -70,6 +70,7 @@ impl Running {
         let board = Board::new(clock.epoch_unix_ms());
         let limiter = Limiter::new();
         let (recorder, writer) = Recorder::new(QUEUE);
+        let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
         let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
         let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;

@@ -5,17 +5,11 @@ use std::{future::Future, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    model::request_log::RequestDetail,
-    server::{
-        health::{board::Board, clock::Clock},
-        limit::local::Limiter,
-        record::{
-            Recorder,
-            writer::{Sink, Writer},
-        },
-        store::Store,
-    },
+use crate::server::{
+    health::{board::Board, clock::Clock},
+    limit::local::Limiter,
+    record::{Recorder, writer::Writer},
+    store::Store,
 };
 
 /// How often time alone moves health on.
@@ -24,15 +18,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const FORGET: Duration = Duration::from_secs(300);
 /// How long the log writer may take to write what is queued at the end.
 const FLUSH: Duration = Duration::from_secs(5);
-
-/// The store as the log's writer sees it.
-struct LogStore(Store);
-
-impl Sink for LogStore {
-    async fn append(&self, rows: &[RequestDetail], gap: u64) -> Result<(), String> {
-        self.0.append_requests(rows, gap).await.map_err(|error| error.to_string())
-    }
-}
 
 /// The tasks.
 pub(crate) struct Tasks {
@@ -85,7 +70,7 @@ impl Tasks {
     /// Writes the request log until the end, and what is queued then.
     pub(crate) fn write_log(&mut self, writer: Writer, store: Store) {
         let stop = self.stop();
-        self.spawn(async move { writer.run(LogStore(store), async move { stop.cancelled().await }).await });
+        self.spawn(async move { writer.run(store, async move { stop.cancelled().await }).await });
     }
 
     /// Ends all tasks and waits for them.

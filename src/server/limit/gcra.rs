@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_that_does_not_divide_a_minute_admits_no_more_than_it_says() {
+        let (rate, mut bucket) = (rate(7, Some(1)), Bucket::default());
+        assert!(bucket.take(rate, 0).allowed);
+        let mut now_ns = 0;
+        let admitted = std::iter::from_fn(|| {
+            now_ns += u64::try_from(bucket.check(rate, now_ns).retry_after.as_nanos()).ok()?;
+            bucket.take(rate, now_ns).allowed.then_some(now_ns)
+        });
+        assert_eq!(admitted.take_while(|at_ns| *at_ns < MINUTE_NS).count(), 6);
+    }
+
+    #[test]
     fn a_refusal_takes_nothing() {
         let (rate, mut bucket) = (rate(60, Some(1)), Bucket::default());
         assert!(bucket.take(rate, 0).allowed);

@@ -364,6 +364,21 @@ fn a_trial_whose_body_breaks_was_a_failed_trial() {
 }
 
 #[test]
+fn a_trial_under_way_when_the_outage_begins_anew_keeps_its_place_and_decides_nothing() {
+    let mut bench = Bench::new();
+    bench.fail(5).sit_out();
+    let first = bench.trial();
+    let sample = bench.report(Verdict::Success, Some(first)).sample.expect("a success is a sample");
+    let second = bench.trial();
+    bench.breaker.correct(bench.now_ms, sample, &mut bench.rng);
+    assert_eq!(bench.state(), State::Open);
+    assert_eq!(bench.breaker.admit_probe(bench.now_ms, &mut bench.rng), Admission::Busy);
+    bench.report(Verdict::Success, Some(second));
+    assert_eq!(bench.state(), State::Open);
+    assert!(matches!(bench.breaker.admit_probe(bench.now_ms, &mut bench.rng), Admission::Trial { .. }));
+}
+
+#[test]
 fn in_a_panic_one_probe_passes_early_and_its_failure_prolongs_nothing() {
     let mut bench = Bench::new();
     bench.fail(5);
