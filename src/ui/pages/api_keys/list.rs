@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{
-        api_keys::{EnableApiKey, all_api_keys, just_created_key, revoke_api_key},
+        api_keys::{EnableApiKey, KEYS_ON_SCREEN, find_api_keys, just_created_key, revoke_api_key},
         groups::all_groups,
     },
     model::{
@@ -46,7 +46,10 @@ const SOON_DAYS: i64 = 7;
 pub fn KeyList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
     let manage = Session::here().allows(Permission::ManageApiKeys);
-    let rows = Resource::new(move || live.configuration.get(), |_| all_api_keys());
+    // A list too long for one screen is searched by the server, a short one here.
+    let long = RwSignal::new(false);
+    let search = move || if long.get() { state.search() } else { String::new() };
+    let rows = Resource::new(move || (live.configuration.get(), search()), |(_, search)| find_api_keys(search));
     let groups = Resource::new(move || live.configuration.get(), |_| all_groups());
     // A key that a plain form made waits in a cookie that only the server reads.
     let posted = Resource::new(|| (), move |()| async move { if manage { just_created_key().await.ok().flatten() } else { None } });
@@ -61,8 +64,11 @@ pub fn KeyList() -> impl IntoView {
             match rows {
                 Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
                 Ok(rows) => {
+                    if rows.len() >= KEYS_ON_SCREEN {
+                        long.set(true);
+                    }
                     let rows = StoredValue::new(rows);
-                    let list = if rows.with_value(Vec::is_empty) { view! { <NoKeys manage/> }.into_any() } else { view! { <Table rows groups state manage/> }.into_any() };
+                    let list = if rows.with_value(Vec::is_empty) && !long.get_untracked() { view! { <NoKeys manage/> }.into_any() } else { view! { <Table rows groups state manage/> }.into_any() };
                     view! { {list}<Dialogs rows groups state created/> }.into_any()
                 }
             }
@@ -212,6 +218,7 @@ fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state:
             .map(|(word, title)| (word, title, None, count_in(word)))
             .collect::<Vec<_>>()
     };
+    let cut = rows.with_value(|rows| (rows.len() >= KEYS_ON_SCREEN).then(|| format!(" · {}", t!(key::first_rows, rows.len()))));
     let row = move |index: usize| view! { <Row key=rows.with_value(|rows| rows[index].clone()) groups state manage/> };
     view! {
         <section class="card">
@@ -233,7 +240,7 @@ fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state:
                 <tbody><For each=page key=|index| *index children=row/></tbody>
             </table>
             <Show when=move || total.get() == 0><EmptyFiltered title=t!(key::none_match) clear=Signal::derive(move || state.bare())/></Show>
-            <div class="card-foot"><span>{move || t!(key::count, total.get())}</span><Pager state total per_page=PER_PAGE/></div>
+            <div class="card-foot"><span>{move || t!(key::count, total.get())}{cut}</span><Pager state total per_page=PER_PAGE/></div>
         </section>
     }
     .into_any()

@@ -198,16 +198,17 @@ fn Basics(editor: Editor<ProviderDraft>, stored: RwSignal<Option<Provider>>) -> 
             </div>
             <TextField bound=base_url label=t!(provider::base_url) hint=t!(provider::base_url_hint) mono=true name="basics[base_url]" example="https://api.example.com"/>
             <AuthFields editor/>
-            {known.is_none().then(|| view! { <noscript><PlainSecret/></noscript> })}
+            {known.is_none().then(|| view! { <noscript inner_html=plain_secret()></noscript> })}
         </div>
     }
     .into_any()
 }
 
-/// The key of a form that runs without the client.
-#[component]
-fn PlainSecret() -> impl IntoView {
-    view! { <label class="field"><span class="field-label">{t!(provider::key)}</span><input class="input mono" type="password" name="basics[secret]" autocomplete="new-password"/></label> }
+/// The key of a form that runs without the client. Raw, because a browser with scripts reads the
+/// content of `<noscript>` as text, which hydration could not walk.
+fn plain_secret() -> String {
+    let label = t!(provider::key);
+    format!("<label class=\"field\"><span class=\"field-label\">{label}</span><input class=\"input mono\" type=\"password\" name=\"basics[secret]\" autocomplete=\"new-password\"></label>")
 }
 
 /// Chips that fill name, address and authentication.
@@ -249,7 +250,7 @@ fn EditFoot(editor: Editor<ProviderDraft>, stored: RwSignal<Option<Provider>>, #
     });
     let next = Signal::derive(move || stored.with(|stored| stored.as_ref().map(|stored| stored.revision + 1)));
     view! {
-        <noscript><button type="submit" class="btn btn-primary">{t!(provider::save_basics)}</button></noscript>
+        <noscript inner_html=format!("<button type=\"submit\" class=\"btn btn-primary\">{}</button>", t!(provider::save_basics))></noscript>
         <SaveBar dirty says next busy on_discard=Callback::new(move |()| editor.discard())/>
     }
     .into_any()
