@@ -166,7 +166,10 @@ impl World {
     }
 
     /// Outcomes of the log once this one is among them.
-    pub(crate) async fn log_until(&self, wanted: rondo::model::request_log::Outcome) -> Vec<rondo::model::request_log::Outcome> {
+    pub(crate) async fn log_until(
+        &self,
+        wanted: rondo::model::request_log::Outcome,
+    ) -> Vec<rondo::model::request_log::Outcome> {
         for _ in 0..500 {
             let filter = RequestFilter { limit: 200, ..RequestFilter::default() };
             let rows = self.admin.requests().list(&self.who, filter).await.expect("the log").rows;

@@ -52,7 +52,9 @@ pub fn Shortcuts() -> impl IntoView {
 fn busy_elsewhere(event: &web_sys::KeyboardEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     let typing = target.is_some_and(|element| {
-        element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]").unwrap_or(false)
+        element
+            .matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]")
+            .unwrap_or(false)
     });
     typing || matches!(document().query_selector("dialog:modal"), Ok(Some(_)))
 }
@@ -78,7 +80,10 @@ fn close_menus(target: Option<web_sys::EventTarget>) {
     let target = target.and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     for index in 0..open.length() {
         let Some(menu) = open.item(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) else { continue };
-        let on_summary = target.as_ref().and_then(|target| target.closest("summary").ok().flatten()).is_some_and(|summary| menu.contains(Some(&summary)));
+        let on_summary = target
+            .as_ref()
+            .and_then(|target| target.closest("summary").ok().flatten())
+            .is_some_and(|summary| menu.contains(Some(&summary)));
         if !on_summary {
             let _ = menu.remove_attribute("open");
         }

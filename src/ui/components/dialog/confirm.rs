@@ -69,7 +69,9 @@ fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<
     let failure = move || {
         let error = action.value().get()?.err()?;
         let text = match &error {
-            ApiError::Invalid { problems } => problems.iter().map(|problem| say(&problem.issue)).collect::<Vec<_>>().join(" "),
+            ApiError::Invalid { problems } => {
+                problems.iter().map(|problem| say(&problem.issue)).collect::<Vec<_>>().join(" ")
+            }
             error => {
                 let (title, hint) = explain(error);
                 format!("{title}. {hint}")

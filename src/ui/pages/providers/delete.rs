@@ -26,7 +26,11 @@ pub fn DeleteDialog(
     let groups = row.groups.iter().map(|group| group.slug.as_str()).collect::<Vec<_>>().join(", ");
     let doomed = Doomed {
         title: t!(provider::delete_title, &row.provider.name),
-        consequence: if groups.is_empty() { t!(provider::delete_says).to_owned() } else { t!(provider::delete_first, &groups) },
+        consequence: if groups.is_empty() {
+            t!(provider::delete_says).to_owned()
+        } else {
+            t!(provider::delete_first, &groups)
+        },
         expected: row.provider.name,
         verb: t!(provider::delete_verb),
         url: "/rpc/providers/delete",
