@@ -73,7 +73,10 @@ impl Valve {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
     use super::*;
+    use crate::server::health::breaker::{Breaker, Verdict};
 
     const PASS: Admission = Admission::Pass { factor: 1.0 };
 
@@ -109,5 +112,36 @@ mod tests {
         let mut valve = Valve::default();
         let slow = (0..40).filter(|number| valve.admit(number * 250)).count();
         assert_eq!(slow, 10);
+    }
+
+    #[test]
+    fn an_outage_of_all_ends_within_seconds_of_their_return() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut members = [Breaker::new(0), Breaker::new(0)];
+        let mut valve = Valve::default();
+        let (mut asked_in_vain, mut first_served_ms) = (0, None);
+        // 50 requests a second; both are gone for the first minute.
+        for now_ms in (0..95_000).step_by(20) {
+            let mut admitted = members.iter_mut().enumerate().find_map(|(member, breaker)| {
+                let admission = breaker.admit(now_ms, &mut rng);
+                matches!(admission, Admission::Pass { .. } | Admission::Trial { .. }).then_some((member, admission))
+            });
+            if admitted.is_none() && valve.admit(now_ms) {
+                let member = rng.random_range(0..2);
+                admitted = Some((member, members[member].admit_probe(now_ms, &mut rng)));
+            }
+            let Some((member, admission)) = admitted else { continue };
+            let trial = if let Admission::Trial { number } = admission { Some(number) } else { None };
+            let verdict = if now_ms < 60_000 { Verdict::Failure } else { Verdict::Success };
+            members[member].on_result(now_ms, verdict, trial, &mut rng);
+            match verdict {
+                Verdict::Success => first_served_ms = first_served_ms.or(Some(now_ms)),
+                _ => asked_in_vain += 1,
+            }
+        }
+        assert!(first_served_ms.is_some_and(|at_ms| at_ms <= 61_000), "{first_served_ms:?}");
+        // Ten until both are out, then one request in ten and the breakers' own trials.
+        assert!(asked_in_vain <= 10 + 300 + 20, "{asked_in_vain} of 3,000");
+        assert!(members.iter().any(|breaker| breaker.factor(95_000) == 1.0));
     }
 }
