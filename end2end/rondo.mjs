@@ -88,8 +88,8 @@ export class Rondo {
 
 /** One provider and one group around an upstream, as the declarative file says it. */
 export function configuration(upstreams, group = {}) {
-  const providers = Object.entries(upstreams).map(([name, { url, ...more }]) => ({
-    name, base_url: url, auth: 'bearer', credentials: [{ label: 'main', secret: `sk-${name}-secret`, weight: 100 }], ...more,
+  const providers = Object.entries(upstreams).map(([name, { url }]) => ({
+    name, base_url: url, auth: 'bearer', credentials: [{ label: 'main', secret: `sk-${name}-secret`, weight: 100 }],
   }));
   return {
     providers,

@@ -19,13 +19,19 @@ pub async fn list_api_keys(query: ListQuery) -> Result<Page<ApiKey>, ApiError> {
 }
 
 /// Most keys a screen holds at once; search on the server narrows longer lists.
-const KEYS_ON_SCREEN: usize = 2000;
+pub const KEYS_ON_SCREEN: usize = 2000;
 
-/// The list, page by page, up to what a screen can hold.
+/// Every key, up to what a screen can hold.
 pub async fn all_api_keys() -> Result<Vec<ApiKey>, ApiError> {
+    find_api_keys(String::new()).await
+}
+
+/// The keys that match, page by page, up to what a screen can hold.
+pub async fn find_api_keys(search: String) -> Result<Vec<ApiKey>, ApiError> {
     let mut rows = Vec::new();
     for page in 0.. {
-        let answer = list_api_keys(ListQuery { page, per_page: PAGE_MAX, ..ListQuery::default() }).await?;
+        let query = ListQuery { search: search.clone(), page, per_page: PAGE_MAX, ..ListQuery::default() };
+        let answer = list_api_keys(query).await?;
         let last = answer.rows.len() < PAGE_MAX as usize;
         rows.extend(answer.rows);
         if last || rows.len() as u64 >= answer.total || rows.len() >= KEYS_ON_SCREEN {

@@ -147,7 +147,7 @@ async fn serve_connection(
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_headers(HEAD_FIELDS)
-            .max_buf_size(HEAD_BYTES)
+            .max_header_size(HEAD_BYTES)
             .half_close(false)
             .serve_connection(io, service)
             .with_upgrades();

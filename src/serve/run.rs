@@ -118,6 +118,12 @@ impl Running {
             let stop = tasks.stop();
             watch.run(stop)
         });
+        tasks.spawn({
+            let (bus, stop) = (foundation.bus.clone(), tasks.stop());
+            async move {
+                tokio::select! { () = stop.cancelled() => {}, () = bus.run() => {} }
+            }
+        });
         tasks.watch_health(board, recorder, limiter, clock);
         tasks.write_log(writer, foundation.store);
         let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });

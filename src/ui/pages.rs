@@ -26,6 +26,8 @@ where
     T: Validate + Clone + PartialEq + Serialize + Send + Sync + 'static,
 {
     let json = |draft: &T| serde_json::to_value(draft).unwrap_or_default();
-    let (Value::Object(draft), Value::Object(stored)) = (editor.draft.with(json), editor.stored.with(json)) else { return Vec::new() };
+    let (Value::Object(draft), Value::Object(stored)) = (editor.draft.with(json), editor.stored.with(json)) else {
+        return Vec::new();
+    };
     draft.into_iter().filter(|(name, value)| stored.get(name) != Some(value)).map(|(name, _)| name).collect()
 }

@@ -165,6 +165,23 @@ impl World {
         panic!("the log does not have {count} requests");
     }
 
+    /// Outcomes of the log once this one is among them.
+    pub(crate) async fn log_until(
+        &self,
+        wanted: rondo::model::request_log::Outcome,
+    ) -> Vec<rondo::model::request_log::Outcome> {
+        for _ in 0..500 {
+            let filter = RequestFilter { limit: 200, ..RequestFilter::default() };
+            let rows = self.admin.requests().list(&self.who, filter).await.expect("the log").rows;
+            let outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
+            if outcomes.contains(&wanted) {
+                return outcomes;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the log has no request that was {wanted:?}");
+    }
+
     /// Health of every provider, as the running server sees it.
     pub(crate) async fn health(&self) -> Vec<rondo::model::health::ProviderHealth> {
         self.running.admin.health().all(&self.who).await.expect("health")

@@ -55,6 +55,8 @@ pub struct Passing {
     /// The end of draining: streams get an error event instead of a reset.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     cut: Option<AttemptOutcome>,
+    /// The error event was given a turn to be written before the connection is aborted.
+    flushed: bool,
     ended: bool,
     _places: (Places, Option<InFlight>),
 }
@@ -129,6 +131,7 @@ impl ReplyBody {
             dialect: parts.dialect,
             closing: parts.closing,
             cut: None,
+            flushed: false,
             ended: false,
             _places: parts.places,
         });
@@ -185,6 +188,11 @@ impl Passing {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         if let Some(outcome) = self.cut {
+            // An error right behind the event would drop it with the connection's write buffer.
+            if !std::mem::replace(&mut self.flushed, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(Some(Err(Interrupted(outcome))));
         }
         if let Some(prefix) = self.prefix.take() {

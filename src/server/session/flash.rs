@@ -37,7 +37,11 @@ pub fn shown_once() -> Option<CreatedKey> {
 }
 
 fn accepts_html(parts: &Parts) -> bool {
-    parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    parts
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn set(value: &str, max_age_s: u32) {

@@ -132,7 +132,7 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_headers(HEAD_FIELDS)
-        .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
         .handshake(io)
         .await
         .map_err(|error| ConnectFault::Tls(std::io::Error::other(error)))?;

@@ -5,6 +5,6 @@ pub mod face;
 pub mod list;
 pub mod select;
 
-pub use face::{EmptyFirst, EmptyFiltered, ListSkeleton};
+pub use face::{EmptyFiltered, EmptyFirst, ListSkeleton};
 pub use list::{ListState, Pager, SearchBox, SortHead};
 pub use select::{BulkBar, RowCheck, Selection};

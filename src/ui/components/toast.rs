@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::feedback::explain;
+use super::{feedback::explain, shortcut::Shortcuts};
 use crate::{
     model::error::ApiError,
     ui::{
@@ -108,5 +108,5 @@ pub fn ToastHost() -> impl IntoView {
             </div>
         }
     };
-    view! { <div class="toasts" aria-live="polite"><For each=move || toasts.list.get() key=|toast| toast.id children=row/></div> }.into_any()
+    view! { <Shortcuts/><div class="toasts" aria-live="polite"><For each=move || toasts.list.get() key=|toast| toast.id children=row/></div> }.into_any()
 }

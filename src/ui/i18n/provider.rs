@@ -104,7 +104,8 @@ phrases! {
     tested_badly(name: &str) => "{name} does not work", "{name} 测试未通过";
 
     delete_title(name: &str) => "Delete “{name}”?", "删除“{name}”？";
-    delete_says(groups: usize) => "It leaves {groups} groups and its credentials are destroyed. Requests in flight finish. This cannot be undone.", "它将离开 {groups} 个分组，其凭据会被销毁。进行中的请求会完成。此操作不可撤销。";
+    delete_says => "Its credentials are destroyed. Requests in flight finish. This cannot be undone.", "其凭据会被销毁。进行中的请求会完成。此操作不可撤销。";
+    delete_first(groups: &str) => "It is still in {groups}. Take it out of there first; a provider in use is not deleted.", "它仍在 {groups} 中。请先移出分组；使用中的提供商不会被删除。";
     delete_verb => "Delete provider", "删除提供商";
 
     healthy_says => "Passing, with its full weight.", "正常通过，使用全部权重。";

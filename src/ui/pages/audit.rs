@@ -23,7 +23,10 @@ use crate::{
 #[component]
 pub fn AuditPage() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
-    let rows = Resource::new(move || (state.word("before"), live.configuration.get()), |(before, _)| list_audit(before.parse().ok()));
+    let rows = Resource::new(
+        move || (state.word("before"), live.configuration.get()),
+        |(before, _)| list_audit(before.parse().ok()),
+    );
     let body = move || {
         Suspend::new(async move {
             match rows.await {

@@ -34,7 +34,10 @@ pub fn LoginPage() -> impl IntoView {
     Effect::new(move |_| {
         let place = window().location();
         let name = place.hostname().unwrap_or_default();
-        plain.set(place.protocol().is_ok_and(|protocol| protocol == "http:") && !matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]"));
+        plain.set(
+            place.protocol().is_ok_and(|protocol| protocol == "http:")
+                && !matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]"),
+        );
         host.set(place.host().unwrap_or_default());
     });
     view! {
@@ -97,8 +100,13 @@ fn Refused(error: ApiError) -> impl IntoView {
 /// The motif: rounds, each with the part it has gone and the point that is next.
 #[component]
 fn Rounds() -> impl IntoView {
-    const ROUNDS: [(f64, f64, f64, f64); 5] =
-        [(120.0, -6.0, 55.0, 1.0), (190.0, 50.0, 107.0, 0.85), (260.0, 107.0, 159.0, 0.7), (330.0, 164.0, 210.0, 0.55), (400.0, 221.0, 262.0, 0.4)];
+    const ROUNDS: [(f64, f64, f64, f64); 5] = [
+        (120.0, -6.0, 55.0, 1.0),
+        (190.0, 50.0, 107.0, 0.85),
+        (260.0, 107.0, 159.0, 0.7),
+        (330.0, 164.0, 210.0, 0.55),
+        (400.0, 221.0, 262.0, 0.4),
+    ];
     let at = |radius: f64, degrees: f64| {
         let angle = degrees.to_radians();
         (430.0 + radius * angle.sin(), 430.0 - radius * angle.cos())

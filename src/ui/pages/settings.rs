@@ -61,8 +61,15 @@ pub fn SettingsPage() -> impl IntoView {
 #[component]
 fn GeneralTab() -> impl IntoView {
     let live = Live::here();
-    let revision = move || live.snapshot.with(|snapshot| snapshot.as_ref().map_or_else(|| "–".to_owned(), |snapshot| snapshot.revision.to_string()));
-    let dropped = move || live.snapshot.with(|snapshot| snapshot.as_ref().map_or_else(|| "–".to_owned(), |snapshot| format::count(snapshot.dropped_rows)));
+    let revision = move || {
+        live.snapshot
+            .with(|snapshot| snapshot.as_ref().map_or_else(|| "–".to_owned(), |snapshot| snapshot.revision.to_string()))
+    };
+    let dropped = move || {
+        live.snapshot.with(|snapshot| {
+            snapshot.as_ref().map_or_else(|| "–".to_owned(), |snapshot| format::count(snapshot.dropped_rows))
+        })
+    };
     view! {
         <dl class="card facts">
             <div><dt>{t!(people::version)}</dt><dd>{format!("Rondo {}", env!("CARGO_PKG_VERSION"))}</dd></div>

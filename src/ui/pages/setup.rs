@@ -11,7 +11,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use self::{administrator::AdministratorStep, first_group::{DoneStep, GroupStep}, first_provider::ProviderStep};
+use self::{
+    administrator::AdministratorStep,
+    first_group::{DoneStep, GroupStep},
+    first_provider::ProviderStep,
+};
 use super::login::DoorBar;
 use crate::{
     api::{api_keys::just_created_key, groups::all_groups, setup::read_setup},
@@ -28,7 +32,8 @@ pub fn SetupPage() -> impl IntoView {
     let state = Resource::new(move || (token.get(), word("skip"), word("done")), |(token, ..)| read_setup(token));
     let created = RwSignal::new(None::<CreatedKey>);
     let posted = Resource::new(|| (), |()| async { just_created_key().await.ok().flatten() });
-    let groups = Resource::new(move || created.with(Option::is_some), |_| async { all_groups().await.unwrap_or_default() });
+    let groups =
+        Resource::new(move || created.with(Option::is_some), |_| async { all_groups().await.unwrap_or_default() });
     let _ = use_context::<Toasts>();
     let body = move || {
         Suspend::new(async move {
@@ -66,7 +71,12 @@ fn NoSetup() -> impl IntoView {
 
 /// The steps at the side, the present one beside them.
 #[component]
-fn Steps(state: SetupState, token: Memo<String>, created: RwSignal<Option<CreatedKey>>, groups: Vec<crate::model::group::Group>) -> impl IntoView {
+fn Steps(
+    state: SetupState,
+    token: Memo<String>,
+    created: RwSignal<Option<CreatedKey>>,
+    groups: Vec<crate::model::group::Group>,
+) -> impl IntoView {
     let query = use_query_map();
     let skipped = move || query.with(|query| query.get("skip").is_some());
     let groups = StoredValue::new(groups);

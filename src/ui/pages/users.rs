@@ -64,7 +64,11 @@ fn Table(rows: StoredValue<Vec<User>>, state: ListState) -> impl IntoView {
         let wanted = state.search().to_lowercase();
         let (column, descending) = state.sort();
         rows.with_value(|rows| {
-            let hit = |user: &User| wanted.is_empty() || user.username.to_lowercase().contains(&wanted) || user.display_name.to_lowercase().contains(&wanted);
+            let hit = |user: &User| {
+                wanted.is_empty()
+                    || user.username.to_lowercase().contains(&wanted)
+                    || user.display_name.to_lowercase().contains(&wanted)
+            };
             let mut found: Vec<usize> = (0..rows.len()).filter(|&index| hit(&rows[index])).collect();
             match column.as_str() {
                 "role" => found.sort_by_key(|&index| rows[index].role),
@@ -77,7 +81,11 @@ fn Table(rows: StoredValue<Vec<User>>, state: ListState) -> impl IntoView {
             found
         })
     });
-    let page = move || found.with(|found| found.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>());
+    let page = move || {
+        found.with(|found| {
+            found.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>()
+        })
+    };
     let total = Signal::derive(move || found.with(Vec::len));
     let row = move |index: usize| view! { <Row user=rows.with_value(|rows| rows[index].clone()) state/> };
     view! {
@@ -108,8 +116,12 @@ fn Row(user: User, state: ListState) -> impl IntoView {
     let clock = Clock::here();
     let is_me = Session::here().viewer().is_some_and(|viewer| viewer.id == user.id);
     let id = user.id.to_string();
-    let (glyph, word) = if user.enabled { (Glyph::Ok, t!(people::enabled)) } else { (Glyph::Disabled, t!(status::disabled)) };
-    let seen = move || user.last_seen_at_ms.map_or_else(|| t!(people::never).to_owned(), |at_ms| format::age(at_ms, clock.now_ms(), language()));
+    let (glyph, word) =
+        if user.enabled { (Glyph::Ok, t!(people::enabled)) } else { (Glyph::Disabled, t!(status::disabled)) };
+    let seen = move || {
+        user.last_seen_at_ms
+            .map_or_else(|| t!(people::never).to_owned(), |at_ms| format::age(at_ms, clock.now_ms(), language()))
+    };
     let (edit, delete) = (id.clone(), id);
     let edit_href = move || state.href(&[("edit", &edit)]);
     view! {
@@ -203,10 +215,13 @@ fn NewUser(on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
         }
     });
     let refused = move |field: &str| match action.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => problems.into_iter().find(|problem: &Problem| problem.field == field).map(|problem| problem.issue),
+        Some(Err(ApiError::Invalid { problems })) => {
+            problems.into_iter().find(|problem: &Problem| problem.field == field).map(|problem| problem.issue)
+        }
         _ => None,
     };
-    let (name_issue, password_issue) = (Signal::derive(move || refused("username")), Signal::derive(move || refused("password")));
+    let (name_issue, password_issue) =
+        (Signal::derive(move || refused("username")), Signal::derive(move || refused("password")));
     let trouble = move || match action.value().get() {
         Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
         _ => None,
@@ -242,7 +257,8 @@ fn NewUser(on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
 fn UserForm(user: User, on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
     let toasts = Toasts::here();
     let id = user.id;
-    let editor = Editor::new(UserPatch { display_name: user.display_name.clone(), role: user.role, enabled: user.enabled });
+    let editor =
+        Editor::new(UserPatch { display_name: user.display_name.clone(), role: user.role, enabled: user.enabled });
     let failure = RwSignal::new(None::<ApiError>);
     let save = Action::new(move |patch: &UserPatch| {
         let patch = patch.clone();
@@ -267,8 +283,13 @@ fn UserForm(user: User, on_close: Callback<()>, changed: Callback<()>) -> impl I
             save.dispatch(patch);
         }
     };
-    let display = editor.text("display_name", |patch| patch.display_name.clone(), |patch, text| patch.display_name = text);
-    let role = editor.text("role", |patch| patch.role.as_str().to_owned(), |patch, word| patch.role = word.parse().unwrap_or(patch.role));
+    let display =
+        editor.text("display_name", |patch| patch.display_name.clone(), |patch, text| patch.display_name = text);
+    let role = editor.text(
+        "role",
+        |patch| patch.role.as_str().to_owned(),
+        |patch, word| patch.role = word.parse().unwrap_or(patch.role),
+    );
     let enabled = editor.flag("enabled", |patch| patch.enabled, |patch, on| patch.enabled = on);
     view! {
         <div class="dialog-head"><h2 id="dialog-title">{t!(people::edit_title, &user.username)}</h2></div>
@@ -298,7 +319,9 @@ fn ResetPassword(user: User) -> impl IntoView {
     let password = RwSignal::new(String::new());
     let judged = RwSignal::new(false);
     let rule = name.clone();
-    let issue = Signal::derive(move || judged.get().then(|| password.with(|password| check_password(password, &rule).err())).flatten());
+    let issue = Signal::derive(move || {
+        judged.get().then(|| password.with(|password| check_password(password, &rule).err())).flatten()
+    });
     let reset = Action::new(move |(): &()| {
         let (text, name) = (password.get_untracked(), name.clone());
         async move {

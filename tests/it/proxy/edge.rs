@@ -85,7 +85,9 @@ async fn smuggling_is_refused_at_the_edge() {
 async fn a_head_that_is_too_large_is_431() {
     let (provider, world) = world().await;
     let huge = "x".repeat(80 * 1024);
-    let answer = world.raw(&format!("GET /api/proxy/prod/x HTTP/1.1\r\nhost: x\r\nx-big: {huge}\r\n\r\n")).await;
+    let answer = world
+        .raw(&format!("GET /api/proxy/prod/x HTTP/1.1\r\nhost: x\r\nx-big: {huge}\r\nconnection: close\r\n\r\n"))
+        .await;
     assert_eq!(answer.status, 431);
     assert_eq!(provider.count(), 0);
 }

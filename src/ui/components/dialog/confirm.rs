@@ -4,13 +4,14 @@ use leptos::{ev::SubmitEvent, prelude::*};
 
 use super::{Dialog, Shape};
 use crate::{
-    model::error::ApiResult,
+    model::error::{ApiError, ApiResult},
     ui::{
         components::{
             feedback::explain,
             form::{Field, SubmitButton},
         },
-        i18n::t,
+        i18n::{problem::say, t},
+        icon::{Glyph, Mark},
     },
 };
 
@@ -67,8 +68,16 @@ fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<
     };
     let failure = move || {
         let error = action.value().get()?.err()?;
-        let (title, hint) = explain(&error);
-        Some(view! { <p class="field-error" role="alert">{format!("{title}. {hint}")}</p> })
+        let text = match &error {
+            ApiError::Invalid { problems } => {
+                problems.iter().map(|problem| say(&problem.issue)).collect::<Vec<_>>().join(" ")
+            }
+            error => {
+                let (title, hint) = explain(error);
+                format!("{title}. {hint}")
+            }
+        };
+        Some(view! { <p class="field-error" role="alert"><Mark glyph=Glyph::Bad/>{text}</p> })
     };
     view! {
         <form method="post" action=url on:submit=submit>

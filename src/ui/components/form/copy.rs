@@ -2,10 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{
-    i18n::t,
-    icon::Icon,
-};
+use crate::ui::{i18n::t, icon::Icon};
 
 fn copy(text: &str, done: RwSignal<bool>) {
     // Without https there is no clipboard; the text stays selectable.

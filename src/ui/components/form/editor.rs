@@ -114,7 +114,10 @@ impl<T: Validate + Clone + PartialEq + Send + Sync + 'static> Editor<T> {
     pub fn issue(self, path: &str) -> Signal<Option<Issue>> {
         let path = path.to_owned();
         let find = move |problems: &Vec<Problem>| {
-            problems.iter().find(|problem| is_at_or_below(&problem.field, &path)).map(|problem| (problem.field.clone(), problem.issue.clone()))
+            problems
+                .iter()
+                .find(|problem| is_at_or_below(&problem.field, &path))
+                .map(|problem| (problem.field.clone(), problem.issue.clone()))
         };
         Signal::derive(move || {
             let found = self.own.with(&find).filter(|(field, _)| self.may_judge(field));
@@ -166,7 +169,11 @@ impl<T: Validate + Clone + PartialEq + Send + Sync + 'static> Editor<T> {
         read: impl Fn(&T) -> u64 + Send + Sync + 'static,
         write: impl Fn(&mut T, u64) + Send + Sync + 'static,
     ) -> Bound {
-        self.text(path, move |draft| read(draft).to_string(), move |draft, text| write(draft, digits(&text).unwrap_or(0)))
+        self.text(
+            path,
+            move |draft| read(draft).to_string(),
+            move |draft, text| write(draft, digits(&text).unwrap_or(0)),
+        )
     }
 
     /// Binds a number that may be left out.

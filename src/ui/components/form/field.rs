@@ -58,7 +58,9 @@ pub fn FieldNote(
 ) -> impl IntoView {
     let empty = hint.is_empty();
     let line = move || match issue.get() {
-        Some(issue) => view! { <span class="field-error"><Mark glyph=Glyph::Bad/><span>{say(&issue)}</span></span> }.into_any(),
+        Some(issue) => {
+            view! { <span class="field-error"><Mark glyph=Glyph::Bad/><span>{say(&issue)}</span></span> }.into_any()
+        }
         None => hint.clone().into_any(),
     };
     view! { <div class="field-note" id=id aria-live="polite" hidden=move || empty && issue.with(Option::is_none)>{line}</div> }

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     model::problem::Issue,
-    ui::{
-        i18n::t,
-        icon::Icon,
-    },
+    ui::{i18n::t, icon::Icon},
 };
 
 /// A labelled line of text, bound to a draft.

@@ -38,7 +38,9 @@ fn walk(before: &Value, theirs: &Value, mine: &Value, path: &str, pointer: &str,
         (Value::Object(before), Value::Object(theirs), Value::Object(mine)) => {
             Value::Object(walk_object(before, theirs, mine, path, pointer, clashes))
         }
-        (Value::Array(before), Value::Array(theirs), Value::Array(mine)) if same_things(before, theirs) && same_things(before, mine) => {
+        (Value::Array(before), Value::Array(theirs), Value::Array(mine))
+            if same_things(before, theirs) && same_things(before, mine) =>
+        {
             let merged = before.iter().zip(theirs).zip(mine).enumerate().map(|(index, ((before, theirs), mine))| {
                 walk(before, theirs, mine, &format!("{path}[{index}]"), &format!("{pointer}/{index}"), clashes)
             });
@@ -110,7 +112,10 @@ mod tests {
         let (merged, clashes) = merge(&member(300), &member(350), &member(400));
         assert_eq!(merged, member(400));
         assert_eq!(clashes.len(), 1);
-        assert_eq!((clashes[0].path.as_str(), clashes[0].pointer.as_str()), ("members[0].priority", "/members/0/priority"));
+        assert_eq!(
+            (clashes[0].path.as_str(), clashes[0].pointer.as_str()),
+            ("members[0].priority", "/members/0/priority")
+        );
         assert_eq!(clashes[0].theirs, json!(350));
     }
 
@@ -128,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_key_that_one_side_removed_stays_removed() {
-        let (merged, clashes) = merge(&json!({"map": {"a": 1, "b": 2}}), &json!({"map": {"a": 1}}), &json!({"map": {"a": 5, "b": 2}}));
+        let (merged, clashes) =
+            merge(&json!({"map": {"a": 1, "b": 2}}), &json!({"map": {"a": 1}}), &json!({"map": {"a": 5, "b": 2}}));
         assert_eq!(merged, json!({"map": {"a": 5}}));
         assert!(clashes.is_empty());
     }

@@ -5,10 +5,7 @@ use leptos::prelude::*;
 use super::field::{Field, note_id};
 use crate::{
     model::problem::Issue,
-    ui::{
-        i18n::t,
-        icon::Icon,
-    },
+    ui::{i18n::t, icon::Icon},
 };
 
 /// A list of words.
@@ -63,7 +60,8 @@ pub fn TagsField(
         }
         _ => {}
     };
-    let drop_word = move |word: &str| set.run(value.get_untracked().into_iter().filter(|there| there != word).collect());
+    let drop_word =
+        move |word: &str| set.run(value.get_untracked().into_iter().filter(|there| there != word).collect());
     let row = move |word: String| {
         let this = word.clone();
         let name = t!(form::remove_thing, &word);

@@ -9,10 +9,7 @@ use leptos_router::{
     params::ParamsMap,
 };
 
-use crate::ui::{
-    i18n::t,
-    icon::Icon,
-};
+use crate::ui::{i18n::t, icon::Icon};
 
 /// Reads and writes the address of a list. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -103,7 +100,8 @@ pub fn SearchBox(
 ) -> impl IntoView {
     let navigate = use_navigate();
     let hidden = move || {
-        let kept = ["state", "sort"].map(|name| (name, state.word(name))).into_iter().filter(|(_, value)| !value.is_empty());
+        let kept =
+            ["state", "sort"].map(|name| (name, state.word(name))).into_iter().filter(|(_, value)| !value.is_empty());
         kept.map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view()
     };
     let first = untrack(|| state.search());
@@ -158,7 +156,15 @@ pub fn SortHead(
         state.href(&[("sort", &sort)])
     };
     let order = move || now.get().map(|descending| if descending { "descending" } else { "ascending" });
-    let arrow = move || now.get().map(|descending| if descending { view! { <Icon name="arrow-down"/> } } else { view! { <Icon name="arrow-up"/> } });
+    let arrow = move || {
+        now.get().map(|descending| {
+            if descending {
+                view! { <Icon name="arrow-down"/> }
+            } else {
+                view! { <Icon name="arrow-up"/> }
+            }
+        })
+    };
     view! { <th class=class scope="col" aria-sort=order><a class="sort" href=href>{title}{arrow}</a></th> }.into_any()
 }
 

@@ -56,9 +56,16 @@ pub fn CreatedPanel(
     });
     let slugs = groups.with_value(|groups| match &key.scope {
         Scope::Global => Vec::new(),
-        Scope::Groups(ids) => groups.iter().filter(|group| ids.contains(&group.id)).map(|group| group.slug.to_string()).collect::<Vec<_>>(),
+        Scope::Groups(ids) => groups
+            .iter()
+            .filter(|group| ids.contains(&group.id))
+            .map(|group| group.slug.to_string())
+            .collect::<Vec<_>>(),
     });
-    let slug = slugs.first().cloned().or_else(|| groups.with_value(|groups| groups.first().map(|group| group.slug.to_string())));
+    let slug = slugs
+        .first()
+        .cloned()
+        .or_else(|| groups.with_value(|groups| groups.first().map(|group| group.slug.to_string())));
     let shown = secret.clone();
     view! {
         <div class="dialog-head">

@@ -15,7 +15,10 @@ use crate::{
         clock::Clock,
         components::{
             dialog::{Conflict, ConflictCard},
-            form::{Editor, Field, FieldNote, NumberField, Picker, SubmitButton, Switch, TagsField, TextField, editor::narrow},
+            form::{
+                Editor, Field, FieldNote, NumberField, Picker, SubmitButton, Switch, TagsField, TextField,
+                editor::narrow,
+            },
             toast::Toasts,
         },
         i18n::t,
@@ -53,7 +56,9 @@ pub fn KeyForm(
         async move {
             failure.set(None);
             let result = match stored.with_untracked(|key| key.as_ref().map(|key| (key.id, key.revision))) {
-                Some((id, revision)) => update_api_key(id, revision, draft).await.map(|key| toasts.done(t!(form::saved, &key.name))),
+                Some((id, revision)) => {
+                    update_api_key(id, revision, draft).await.map(|key| toasts.done(t!(form::saved, &key.name)))
+                }
                 None => create_api_key(draft).await.map(|made| created.set(Some(made))),
             };
             match result {
@@ -108,7 +113,8 @@ fn ScopeField(editor: Editor<ApiKeyDraft>, groups: StoredValue<Vec<Group>>) -> i
         editor.draft.update(|draft| draft.scope = scope);
         editor.leave("scope");
     };
-    let has = move |id: GroupId| editor.draft.with(|draft| matches!(&draft.scope, Scope::Groups(ids) if ids.contains(&id)));
+    let has =
+        move |id: GroupId| editor.draft.with(|draft| matches!(&draft.scope, Scope::Groups(ids) if ids.contains(&id)));
     let toggle = move |id: GroupId, on: bool| {
         editor.draft.update(|draft| {
             let Scope::Groups(ids) = &mut draft.scope else { return };
@@ -154,12 +160,21 @@ fn ScopeField(editor: Editor<ApiKeyDraft>, groups: StoredValue<Vec<Group>>) -> i
 #[component]
 fn Limits(editor: Editor<ApiKeyDraft>) -> impl IntoView {
     let rpm = editor.maybe_number("limits.rpm", |d| d.limits.rpm.map(u64::from), |d, n| d.limits.rpm = n.map(narrow));
-    let burst = editor.maybe_number("limits.burst", |d| d.limits.burst.map(u64::from), |d, n| d.limits.burst = n.map(narrow));
-    let at_once = editor.number("limits.concurrency", |d| d.limits.concurrency.into(), |d, n| d.limits.concurrency = narrow(n));
-    let per_day = editor.number("limits.requests_per_day", |d| d.limits.requests_per_day, |d, n| d.limits.requests_per_day = n);
-    let per_month = editor.number("limits.requests_per_month", |d| d.limits.requests_per_month, |d, n| d.limits.requests_per_month = n);
-    let tokens_day = editor.number("limits.tokens_per_day", |d| d.limits.tokens_per_day, |d, n| d.limits.tokens_per_day = n);
-    let tokens_month = editor.number("limits.tokens_per_month", |d| d.limits.tokens_per_month, |d, n| d.limits.tokens_per_month = n);
+    let burst =
+        editor.maybe_number("limits.burst", |d| d.limits.burst.map(u64::from), |d, n| d.limits.burst = n.map(narrow));
+    let at_once =
+        editor.number("limits.concurrency", |d| d.limits.concurrency.into(), |d, n| d.limits.concurrency = narrow(n));
+    let per_day =
+        editor.number("limits.requests_per_day", |d| d.limits.requests_per_day, |d, n| d.limits.requests_per_day = n);
+    let per_month = editor.number(
+        "limits.requests_per_month",
+        |d| d.limits.requests_per_month,
+        |d, n| d.limits.requests_per_month = n,
+    );
+    let tokens_day =
+        editor.number("limits.tokens_per_day", |d| d.limits.tokens_per_day, |d, n| d.limits.tokens_per_day = n);
+    let tokens_month =
+        editor.number("limits.tokens_per_month", |d| d.limits.tokens_per_month, |d, n| d.limits.tokens_per_month = n);
     view! {
         <div class="form-trio">
             <NumberField bound=rpm label=t!(provider::rpm) hint=t!(key::rpm_hint) unit="rpm" example=t!(key::default_rpm)/>
@@ -186,12 +201,16 @@ fn Limits(editor: Editor<ApiKeyDraft>) -> impl IntoView {
 #[component]
 fn ExpiryField(editor: Editor<ApiKeyDraft>) -> impl IntoView {
     let clock = Clock::here();
-    let value = move || editor.draft.with(|draft| draft.expires_at_ms).map(|at_ms| day(at_ms, clock.zone())).unwrap_or_default();
+    let value = move || {
+        editor.draft.with(|draft| draft.expires_at_ms).map(|at_ms| day(at_ms, clock.zone())).unwrap_or_default()
+    };
     let set = move |event: leptos::ev::Event| {
         let text = event_target_value(&event);
         // Without an offset the browser reads it in its own zone (ECMA-262 §21.4.1.32).
         let at_ms = js_sys::Date::new(&format!("{text}T00:00:00").into()).get_time();
-        editor.draft.update(|draft| draft.expires_at_ms = (!text.is_empty() && at_ms.is_finite()).then_some(at_ms as i64));
+        editor
+            .draft
+            .update(|draft| draft.expires_at_ms = (!text.is_empty() && at_ms.is_finite()).then_some(at_ms as i64));
         editor.leave("expires_at_ms");
     };
     view! {

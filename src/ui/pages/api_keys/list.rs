@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{
-        api_keys::{EnableApiKey, all_api_keys, just_created_key, revoke_api_key},
+        api_keys::{EnableApiKey, KEYS_ON_SCREEN, find_api_keys, just_created_key, revoke_api_key},
         groups::all_groups,
     },
     model::{
@@ -46,10 +46,16 @@ const SOON_DAYS: i64 = 7;
 pub fn KeyList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
     let manage = Session::here().allows(Permission::ManageApiKeys);
-    let rows = Resource::new(move || live.configuration.get(), |_| all_api_keys());
+    // A list too long for one screen is searched by the server, a short one here.
+    let long = RwSignal::new(false);
+    let search = move || if long.get() { state.search() } else { String::new() };
+    let rows = Resource::new(move || (live.configuration.get(), search()), |(_, search)| find_api_keys(search));
     let groups = Resource::new(move || live.configuration.get(), |_| all_groups());
     // A key that a plain form made waits in a cookie that only the server reads.
-    let posted = Resource::new(|| (), move |()| async move { if manage { just_created_key().await.ok().flatten() } else { None } });
+    let posted = Resource::new(
+        || (),
+        move |()| async move { if manage { just_created_key().await.ok().flatten() } else { None } },
+    );
     let created = RwSignal::new(None::<CreatedKey>);
     let body = move || {
         Suspend::new(async move {
@@ -61,8 +67,11 @@ pub fn KeyList() -> impl IntoView {
             match rows {
                 Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
                 Ok(rows) => {
+                    if rows.len() >= KEYS_ON_SCREEN {
+                        long.set(true);
+                    }
                     let rows = StoredValue::new(rows);
-                    let list = if rows.with_value(Vec::is_empty) { view! { <NoKeys manage/> }.into_any() } else { view! { <Table rows groups state manage/> }.into_any() };
+                    let list = if rows.with_value(Vec::is_empty) && !long.get_untracked() { view! { <NoKeys manage/> }.into_any() } else { view! { <Table rows groups state manage/> }.into_any() };
                     view! { {list}<Dialogs rows groups state created/> }.into_any()
                 }
             }
@@ -88,7 +97,12 @@ fn NoKeys(manage: bool) -> impl IntoView {
 
 /// The dialogs that the address opens, and the one that shows a new secret.
 #[component]
-fn Dialogs(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state: ListState, created: RwSignal<Option<CreatedKey>>) -> impl IntoView {
+fn Dialogs(
+    rows: StoredValue<Vec<ApiKey>>,
+    groups: StoredValue<Vec<Group>>,
+    state: ListState,
+    created: RwSignal<Option<CreatedKey>>,
+) -> impl IntoView {
     let (creating, close_create) = state.dialog("create");
     let (editing, close_edit) = state.dialog("edit");
     let (revoking, close_revoke) = state.dialog("revoke");
@@ -180,16 +194,27 @@ pub(crate) fn state_of_key(key: &ApiKey) -> AnyView {
 }
 
 #[component]
-fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state: ListState, manage: bool) -> impl IntoView {
+fn Table(
+    rows: StoredValue<Vec<ApiKey>>,
+    groups: StoredValue<Vec<Group>>,
+    state: ListState,
+    manage: bool,
+) -> impl IntoView {
     let now_ms = Clock::here().now_untracked_ms();
     let found = Memo::new(move |_| {
         let wanted = state.search().to_lowercase();
         let (column, descending) = state.sort();
         rows.with_value(|rows| {
-            let hit = |key: &ApiKey| wanted.is_empty() || key.name.to_lowercase().contains(&wanted) || key.hint.to_lowercase().contains(&wanted);
+            let hit = |key: &ApiKey| {
+                wanted.is_empty()
+                    || key.name.to_lowercase().contains(&wanted)
+                    || key.hint.to_lowercase().contains(&wanted)
+            };
             let mut found: Vec<usize> = (0..rows.len()).filter(|&index| hit(&rows[index])).collect();
             match column.as_str() {
-                "rpm" => found.sort_by_key(|&index| rows[index].limits.rpm.map_or(0, |rpm| if rpm == 0 { u64::MAX } else { rpm.into() })),
+                "rpm" => found.sort_by_key(|&index| {
+                    rows[index].limits.rpm.map_or(0, |rpm| if rpm == 0 { u64::MAX } else { rpm.into() })
+                }),
                 "used" => found.sort_by_key(|&index| rows[index].last_used_at_ms.unwrap_or(0)),
                 "expires" => found.sort_by_key(|&index| rows[index].expires_at_ms.unwrap_or(i64::MAX)),
                 _ => found.sort_by_cached_key(|&index| rows[index].name.to_lowercase()),
@@ -200,10 +225,18 @@ fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state:
             found
         })
     });
-    let is_in = move |index: usize, segment: &str| segment.is_empty() || rows.with_value(|rows| segment_of(standing(&rows[index], now_ms))) == segment;
-    let count_in = move |segment: &'static str| found.with(|found| found.iter().filter(|&&index| is_in(index, segment)).count());
-    let shown = Memo::new(move |_| found.get().into_iter().filter(|&index| is_in(index, &state.segment())).collect::<Vec<_>>());
-    let page = move || shown.with(|shown| shown.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>());
+    let is_in = move |index: usize, segment: &str| {
+        segment.is_empty() || rows.with_value(|rows| segment_of(standing(&rows[index], now_ms))) == segment
+    };
+    let count_in =
+        move |segment: &'static str| found.with(|found| found.iter().filter(|&&index| is_in(index, segment)).count());
+    let shown =
+        Memo::new(move |_| found.get().into_iter().filter(|&index| is_in(index, &state.segment())).collect::<Vec<_>>());
+    let page = move || {
+        shown.with(|shown| {
+            shown.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>()
+        })
+    };
     let total = Signal::derive(move || shown.with(Vec::len));
     let segments = move || {
         ["", "active", "expiring", "off"]
@@ -212,6 +245,8 @@ fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state:
             .map(|(word, title)| (word, title, None, count_in(word)))
             .collect::<Vec<_>>()
     };
+    let cut = rows
+        .with_value(|rows| (rows.len() >= KEYS_ON_SCREEN).then(|| format!(" · {}", t!(key::first_rows, rows.len()))));
     let row = move |index: usize| view! { <Row key=rows.with_value(|rows| rows[index].clone()) groups state manage/> };
     view! {
         <section class="card">
@@ -233,7 +268,7 @@ fn Table(rows: StoredValue<Vec<ApiKey>>, groups: StoredValue<Vec<Group>>, state:
                 <tbody><For each=page key=|index| *index children=row/></tbody>
             </table>
             <Show when=move || total.get() == 0><EmptyFiltered title=t!(key::none_match) clear=Signal::derive(move || state.bare())/></Show>
-            <div class="card-foot"><span>{move || t!(key::count, total.get())}</span><Pager state total per_page=PER_PAGE/></div>
+            <div class="card-foot"><span>{move || t!(key::count, total.get())}{cut}</span><Pager state total per_page=PER_PAGE/></div>
         </section>
     }
     .into_any()
@@ -245,19 +280,34 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
     let (id, name, hint, enabled) = (key.id.to_string(), key.name.clone(), key.hint.clone(), key.enabled);
     let (global, slugs) = match &key.scope {
         Scope::Global => (true, Vec::new()),
-        Scope::Groups(ids) => (false, groups.with_value(|groups| groups.iter().filter(|group| ids.contains(&group.id)).map(|group| group.slug.to_string()).collect())),
+        Scope::Groups(ids) => (
+            false,
+            groups.with_value(|groups| {
+                groups.iter().filter(|group| ids.contains(&group.id)).map(|group| group.slug.to_string()).collect()
+            }),
+        ),
     };
     let rpm = match key.limits.rpm {
         None => t!(key::default_rpm).to_owned(),
         Some(0) => t!(form::no_limit).to_owned(),
         Some(rpm) => format::count(rpm.into()),
     };
-    let at_once = if key.limits.concurrency == 0 { "–".to_owned() } else { format::count(key.limits.concurrency.into()) };
+    let at_once =
+        if key.limits.concurrency == 0 { "–".to_owned() } else { format::count(key.limits.concurrency.into()) };
     let used_at = key.last_used_at_ms;
-    let used = move || used_at.map_or_else(|| t!(key::never_used).to_owned(), |at_ms| format::age(at_ms, clock.now_ms(), language()));
+    let used = move || {
+        used_at.map_or_else(|| t!(key::never_used).to_owned(), |at_ms| format::age(at_ms, clock.now_ms(), language()))
+    };
     let now = state_of_key(&key);
-    let edit = { let id = id.clone(); move || state.href(&[("edit", &id)]) };
-    let title = if manage { view! { <a class="name" href=edit>{name.clone()}</a> }.into_any() } else { view! { <span class="strong">{name.clone()}</span> }.into_any() };
+    let edit = {
+        let id = id.clone();
+        move || state.href(&[("edit", &id)])
+    };
+    let title = if manage {
+        view! { <a class="name" href=edit>{name.clone()}</a> }.into_any()
+    } else {
+        view! { <span class="strong">{name.clone()}</span> }.into_any()
+    };
     view! {
         <tr class:quiet=!enabled>
             <td>{title}<span class="mono block text-ink-3 md:hidden">{hint.clone()}</span></td>
@@ -280,7 +330,11 @@ fn RowMenu(id: String, name: String, enabled: bool, state: ListState) -> impl In
     let (session, toasts) = (Session::here(), Toasts::here());
     let action = ServerAction::<EnableApiKey>::new();
     Effect::new(move |_| match action.value().get() {
-        Some(Ok(key)) => toasts.done(if key.enabled { t!(form::enabled_thing, &key.name) } else { t!(form::disabled_thing, &key.name) }),
+        Some(Ok(key)) => toasts.done(if key.enabled {
+            t!(form::enabled_thing, &key.name)
+        } else {
+            t!(form::disabled_thing, &key.name)
+        }),
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });

@@ -12,7 +12,9 @@ pub fn snippets(origin: &str, slug: &str, secret: &str) -> [(&'static str, Strin
     let anthropic = format!(
         "from anthropic import Anthropic\n\nclient = Anthropic(\n    base_url=\"{base}\",\n    api_key=\"{secret}\",\n)\nanswer = client.messages.create(\n    model=\"claude-sonnet-4-5\",\n    max_tokens=256,\n    messages=[{{\"role\": \"user\", \"content\": \"Hello\"}}],\n)\nprint(answer.content[0].text)"
     );
-    let env = format!("OPENAI_BASE_URL={base}/v1\nOPENAI_API_KEY={secret}\nANTHROPIC_BASE_URL={base}\nANTHROPIC_API_KEY={secret}");
+    let env = format!(
+        "OPENAI_BASE_URL={base}/v1\nOPENAI_API_KEY={secret}\nANTHROPIC_BASE_URL={base}\nANTHROPIC_API_KEY={secret}"
+    );
     [("curl", curl), ("OpenAI SDK", openai), ("Anthropic SDK", anthropic), (".env", env)]
 }
 

@@ -33,7 +33,7 @@ use crate::{
     },
     ui::{
         components::{
-            dialog::{Conflict, ConflictCard, ConfirmDialog, Doomed},
+            dialog::{ConfirmDialog, Conflict, ConflictCard, Doomed},
             feedback::{Failure, SkeletonRows},
             form::{CopyIcon, Editor, SaveBar},
             layout::{Crumb, PageBar},
@@ -53,14 +53,18 @@ use crate::{
 pub fn GroupDetail() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<GroupId>().ok())));
-    let group = Resource::new(move || id.get(), |id| async move { get_group(id.ok_or_else(|| ApiError::NotFound { what: "group".into() })?).await });
+    let group = Resource::new(
+        move || id.get(),
+        |id| async move { get_group(id.ok_or_else(|| ApiError::NotFound { what: "group".into() })?).await },
+    );
     let providers = Resource::new(|| (), |()| all_providers());
     let health = Resource::new(|| (), |()| all_health());
     let keys = Resource::new(|| (), |()| all_api_keys());
     let hour = Resource::new(move || id.get(), |id| read_overview(Range::Hour, id));
     let body = move || {
         Suspend::new(async move {
-            let (group, providers, health, keys, hour) = (group.await, providers.await, health.await, keys.await, hour.await);
+            let (group, providers, health, keys, hour) =
+                (group.await, providers.await, health.await, keys.await, hour.await);
             match (group, providers) {
                 (Ok(group), Ok(providers)) => view! {
                     <Page group providers first_health=health.unwrap_or_default() keys=keys.unwrap_or_default() hour=hour.unwrap_or_default()/>
@@ -78,7 +82,13 @@ pub fn GroupDetail() -> impl IntoView {
 }
 
 #[component]
-fn Page(group: Group, providers: Vec<ProviderRow>, first_health: Vec<ProviderHealth>, keys: Vec<ApiKey>, hour: Overview) -> impl IntoView {
+fn Page(
+    group: Group,
+    providers: Vec<ProviderRow>,
+    first_health: Vec<ProviderHealth>,
+    keys: Vec<ApiKey>,
+    hour: Overview,
+) -> impl IntoView {
     let state = ListState::here();
     let manage = Session::here().allows(Permission::ManageGroups);
     let editor = Editor::new(GroupDraft::from(&group));
@@ -89,7 +99,12 @@ fn Page(group: Group, providers: Vec<ProviderRow>, first_health: Vec<ProviderHea
         editor,
         providers: StoredValue::new(providers.into_iter().map(|row| (row.provider.id, row)).collect()),
         health: health_by_provider(first_health),
-        attempts: StoredValue::new(hour.providers.iter().filter_map(|stats| Some((stats.provider?, stats.attempts))).collect::<HashMap<_, _>>()),
+        attempts: StoredValue::new(
+            hour.providers
+                .iter()
+                .filter_map(|stats| Some((stats.provider?, stats.attempts)))
+                .collect::<HashMap<_, _>>(),
+        ),
         manage,
     };
     follow(editor, stored, conflict);
@@ -101,20 +116,24 @@ fn Page(group: Group, providers: Vec<ProviderRow>, first_health: Vec<ProviderHea
     };
     let keys = StoredValue::new(keys.into_iter().filter(|key| reaches(key, group.id)).collect::<Vec<_>>());
     let tab = Memo::new(move |_| state.word("tab"));
-    let content = move || match tab.get().as_str() {
+    let content = move || {
+        match tab.get().as_str() {
         "policy" => view! { <PolicyTab editor/> }.into_any(),
         "failover" => view! { <FailoverTab editor/> }.into_any(),
         "access" => view! { <AccessTab editor/> }.into_any(),
         "settings" => view! { <SettingsTab editor/> }.into_any(),
         "keys" => view! { <KeysTab keys=keys.get_value() group=group.id/> }.into_any(),
         _ => view! { <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_300px] items-start"><MembersCard members/><SharesCard members/></div> }.into_any(),
+    }
     };
     let pill = move || {
         let (glyph, word) = stored.with(|group| members.health.with(|health| standing(group, health)));
         view! { <span class=format!("pill pill-{}", glyph.tone())><Mark glyph/>{word}</span> }
     };
     let dirty = Memo::new(move |_| editor.dirty());
-    let says = Signal::derive(move || change_words(members).unwrap_or_else(|| t!(form::changed_fields, &super::super::changed(editor).join(", "))));
+    let says = Signal::derive(move || {
+        change_words(members).unwrap_or_else(|| t!(form::changed_fields, &super::super::changed(editor).join(", ")))
+    });
     let tabs = move || {
         let counts = (editor.draft.with(|draft| draft.members.len()), keys.with_value(Vec::len));
         tab_links(state, &tab.get(), counts)
@@ -163,7 +182,12 @@ fn follow(editor: Editor<GroupDraft>, stored: RwSignal<Group>, conflict: Conflic
     });
 }
 
-fn saving(editor: Editor<GroupDraft>, stored: RwSignal<Group>, conflict: Conflict, failure: RwSignal<Option<ApiError>>) -> Action<GroupDraft, ()> {
+fn saving(
+    editor: Editor<GroupDraft>,
+    stored: RwSignal<Group>,
+    conflict: Conflict,
+    failure: RwSignal<Option<ApiError>>,
+) -> Action<GroupDraft, ()> {
     let toasts = Toasts::here();
     Action::new(move |draft: &GroupDraft| {
         let draft = draft.clone();
@@ -175,7 +199,10 @@ fn saving(editor: Editor<GroupDraft>, stored: RwSignal<Group>, conflict: Conflic
                 Ok(group) => {
                     editor.accept(GroupDraft::from(&group));
                     conflict.clear();
-                    toasts.done_with_undo(t!(form::saved, &group.name), undo(id, group.revision, before, editor, stored, toasts));
+                    toasts.done_with_undo(
+                        t!(form::saved, &group.name),
+                        undo(id, group.revision, before, editor, stored, toasts),
+                    );
                     stored.set(group);
                 }
                 Err(error) if conflict.see(&error) => {
@@ -194,7 +221,14 @@ fn saving(editor: Editor<GroupDraft>, stored: RwSignal<Group>, conflict: Conflic
 }
 
 /// Saves what was there before, if nobody saved in between.
-fn undo(id: GroupId, revision: i64, before: GroupDraft, editor: Editor<GroupDraft>, stored: RwSignal<Group>, toasts: Toasts) -> Callback<()> {
+fn undo(
+    id: GroupId,
+    revision: i64,
+    before: GroupDraft,
+    editor: Editor<GroupDraft>,
+    stored: RwSignal<Group>,
+    toasts: Toasts,
+) -> Callback<()> {
     Callback::new(move |()| {
         let before = before.clone();
         leptos::task::spawn_local(async move {
@@ -231,7 +265,8 @@ fn tab_links(state: ListState, chosen: &str, (members, keys): (usize, usize)) ->
 fn Address(stored: RwSignal<Group>) -> impl IntoView {
     let origin = RwSignal::new(String::new());
     Effect::new(move |_| origin.set(window().location().origin().unwrap_or_default()));
-    let url = Signal::derive(move || format!("{}/api/proxy/{}", origin.get(), stored.with(|group| group.slug.to_string())));
+    let url =
+        Signal::derive(move || format!("{}/api/proxy/{}", origin.get(), stored.with(|group| group.slug.to_string())));
     let facts = move || {
         stored.with(|group| {
             let kind = if group.kind == GroupKind::Llm { t!(group::kind_llm) } else { t!(group::kind_generic) };
@@ -257,7 +292,11 @@ fn Actions(stored: RwSignal<Group>, manage: bool) -> impl IntoView {
     let turn = ServerAction::<EnableGroup>::new();
     Effect::new(move |_| match turn.value().get() {
         Some(Ok(group)) => {
-            toasts.done(if group.enabled { t!(form::enabled_thing, &group.name) } else { t!(form::disabled_thing, &group.name) });
+            toasts.done(if group.enabled {
+                t!(form::enabled_thing, &group.name)
+            } else {
+                t!(form::disabled_thing, &group.name)
+            });
             stored.set(group);
         }
         Some(Err(error)) => toasts.failed(&error),

@@ -6,10 +6,7 @@ use leptos::prelude::*;
 
 use super::{policy_name, strategy_name};
 use crate::{
-    api::{
-        groups::all_groups,
-        health::all_health,
-    },
+    api::{groups::all_groups, health::all_health},
     model::{
         group::Group,
         health::{HealthState, ProviderHealth},
@@ -86,7 +83,12 @@ pub(super) fn standing(group: &Group, health: &HashMap<ProviderId, ProviderHealt
     if group.members.is_empty() {
         return (Glyph::Warn, t!(group::no_members).to_owned());
     }
-    let states = || group.members.iter().map(|member| health.get(&member.provider).map_or(HealthState::Healthy, |health| health.state));
+    let states = || {
+        group
+            .members
+            .iter()
+            .map(|member| health.get(&member.provider).map_or(HealthState::Healthy, |health| health.state))
+    };
     let ready = states().filter(|state| serves(*state)).count();
     let all = group.members.len();
     let glyph = match ready {
@@ -105,7 +107,11 @@ fn Table(rows: Vec<Group>, first_health: Vec<ProviderHealth>, state: ListState) 
         let wanted = state.search().to_lowercase();
         let (column, descending) = state.sort();
         rows.with_value(|rows| {
-            let hit = |group: &Group| wanted.is_empty() || group.name.to_lowercase().contains(&wanted) || group.slug.as_str().contains(&wanted);
+            let hit = |group: &Group| {
+                wanted.is_empty()
+                    || group.name.to_lowercase().contains(&wanted)
+                    || group.slug.as_str().contains(&wanted)
+            };
             let mut found: Vec<usize> = (0..rows.len()).filter(|&index| hit(&rows[index])).collect();
             match column.as_str() {
                 "members" => found.sort_by_key(|&index| rows[index].members.len()),
@@ -122,11 +128,23 @@ fn Table(rows: Vec<Group>, first_health: Vec<ProviderHealth>, state: ListState) 
         "off" => rows.with_value(|rows| !rows[index].enabled),
         _ => true,
     };
-    let count_in = move |segment: &'static str| found.with(|found| found.iter().filter(|&&index| is_in(index, segment)).count());
-    let shown = Memo::new(move |_| found.get().into_iter().filter(|&index| is_in(index, &state.segment())).collect::<Vec<_>>());
-    let page = move || shown.with(|shown| shown.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>());
+    let count_in =
+        move |segment: &'static str| found.with(|found| found.iter().filter(|&&index| is_in(index, segment)).count());
+    let shown =
+        Memo::new(move |_| found.get().into_iter().filter(|&index| is_in(index, &state.segment())).collect::<Vec<_>>());
+    let page = move || {
+        shown.with(|shown| {
+            shown.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>()
+        })
+    };
     let total = Signal::derive(move || shown.with(Vec::len));
-    let segments = move || vec![("", t!(form::all), None, count_in("")), ("on", t!(group::on), Some(Glyph::Ok), count_in("on")), ("off", t!(form::off), Some(Glyph::Disabled), count_in("off"))];
+    let segments = move || {
+        vec![
+            ("", t!(form::all), None, count_in("")),
+            ("on", t!(group::on), Some(Glyph::Ok), count_in("on")),
+            ("off", t!(form::off), Some(Glyph::Disabled), count_in("off")),
+        ]
+    };
     let row = move |index: usize| view! { <Row group=rows.with_value(|rows| rows[index].clone()) health/> };
     view! {
         <section class="card">
@@ -154,7 +172,8 @@ fn Table(rows: Vec<Group>, first_health: Vec<ProviderHealth>, state: ListState) 
 fn Row(group: Group, health: Memo<HashMap<ProviderId, ProviderHealth>>) -> impl IntoView {
     let quiet = !group.enabled;
     let (href, name, slug) = (format!("/admin/groups/{}", group.id), group.name.clone(), group.slug.to_string());
-    let (strategy, policy, members) = (strategy_name(group.strategy), policy_name(&group.path_policy), group.members.len());
+    let (strategy, policy, members) =
+        (strategy_name(group.strategy), policy_name(&group.path_policy), group.members.len());
     let status = move || {
         let (glyph, word) = health.with(|health| standing(&group, health));
         view! { <span class=format!("inline-flex items-center gap-1.5 word-{}", glyph.tone())><Mark glyph/>{word}</span> }

@@ -40,7 +40,9 @@ pub struct Members {
 
 impl Members {
     fn name(self, id: ProviderId) -> String {
-        self.providers.with_value(|providers| providers.get(&id).map(|row| row.provider.name.clone())).unwrap_or_else(|| id.to_string())
+        self.providers
+            .with_value(|providers| providers.get(&id).map(|row| row.provider.name.clone()))
+            .unwrap_or_else(|| id.to_string())
     }
 
     fn color(self, id: ProviderId) -> u8 {
@@ -98,7 +100,20 @@ pub fn MembersCard(
             let mut tiers: Vec<u32> = draft.members.iter().map(|member| member.tier).collect();
             tiers.sort_unstable();
             tiers.dedup();
-            tiers.into_iter().map(|tier| (tier, draft.members.iter().filter(|member| member.tier == tier).map(|member| member.provider).collect::<Vec<_>>())).collect::<Vec<_>>()
+            tiers
+                .into_iter()
+                .map(|tier| {
+                    (
+                        tier,
+                        draft
+                            .members
+                            .iter()
+                            .filter(|member| member.tier == tier)
+                            .map(|member| member.provider)
+                            .collect::<Vec<_>>(),
+                    )
+                })
+                .collect::<Vec<_>>()
         })
     });
     let body = move || {
@@ -146,13 +161,21 @@ fn MemberRow(members: Members, id: ProviderId) -> impl IntoView {
     let Members { editor, health, manage, .. } = members;
     let name = members.name(id);
     let priority = Signal::derive(move || members.member(id).map_or(0, |member| member.priority));
-    let stored = Signal::derive(move || editor.stored.with(|stored| stored.members.iter().find(|member| member.provider == id).map_or(priority.get(), |member| member.priority)));
+    let stored = Signal::derive(move || {
+        editor.stored.with(|stored| {
+            stored.members.iter().find(|member| member.provider == id).map_or(priority.get(), |member| member.priority)
+        })
+    });
     let weight = move || members.member(id).map_or(0.0, |member| health.with(|health| effective(&member, health)));
     let times = move || {
         let factor = health.with(|health| factor(health, id));
         (factor < 0.995).then(|| format!("× {}", format!("{factor:.2}").trim_end_matches('0').trim_end_matches('.')))
     };
-    let target = Memo::new(move |_| editor.draft.with(|draft| health.with(|health| targets(&draft.members, health).get(&id).copied().unwrap_or(0.0))));
+    let target = Memo::new(move |_| {
+        editor
+            .draft
+            .with(|draft| health.with(|health| targets(&draft.members, health).get(&id).copied().unwrap_or(0.0)))
+    });
     let now = move || members.share_now(id);
     let in_flight = move || health.with(|health| health.get(&id).map_or(0, |health| health.in_flight));
     let fill = format!("background: {};", category(members.color(id)));
@@ -216,14 +239,27 @@ fn MemberMenu(members: Members, id: ProviderId, name: String) -> impl IntoView {
 #[component]
 fn AddMember(members: Members) -> impl IntoView {
     let free = Memo::new(move |_| {
-        let there: Vec<ProviderId> = members.editor.draft.with(|draft| draft.members.iter().map(|member| member.provider).collect());
-        let mut free: Vec<(String, ProviderId)> =
-            members.providers.with_value(|providers| providers.values().filter(|row| !there.contains(&row.provider.id)).map(|row| (row.provider.name.clone(), row.provider.id)).collect());
+        let there: Vec<ProviderId> =
+            members.editor.draft.with(|draft| draft.members.iter().map(|member| member.provider).collect());
+        let mut free: Vec<(String, ProviderId)> = members.providers.with_value(|providers| {
+            providers
+                .values()
+                .filter(|row| !there.contains(&row.provider.id))
+                .map(|row| (row.provider.name.clone(), row.provider.id))
+                .collect()
+        });
         free.sort();
         free
     });
-    let add = move |id: ProviderId| members.editor.draft.update(|draft| draft.members.push(Member { provider: id, priority: WEIGHT_DEFAULT, tier: 1 }));
-    let rows = move || free.get().into_iter().map(|(name, id)| view! { <button type="button" class="menu-item" on:click=move |_| add(id)>{name}</button> }).collect_view();
+    let add = move |id: ProviderId| {
+        members
+            .editor
+            .draft
+            .update(|draft| draft.members.push(Member { provider: id, priority: WEIGHT_DEFAULT, tier: 1 }))
+    };
+    let rows = move || {
+        free.get().into_iter().map(|(name, id)| view! { <button type="button" class="menu-item" on:click=move |_| add(id)>{name}</button> }).collect_view()
+    };
     view! {
         <details class="more">
             <summary class="btn btn-sm"><Icon name="plus"/>{t!(form::add)}</summary>
@@ -245,12 +281,26 @@ pub fn SharesCard(
     /// What is shown.
     members: Members,
 ) -> impl IntoView {
-    let ids = move || members.editor.draft.with(|draft| draft.members.iter().map(|member| member.provider).collect::<Vec<_>>());
+    let ids = move || {
+        members.editor.draft.with(|draft| draft.members.iter().map(|member| member.provider).collect::<Vec<_>>())
+    };
     let target = Signal::derive(move || {
         let shares = members.editor.draft.with(|draft| members.health.with(|health| targets(&draft.members, health)));
-        ids().into_iter().map(|id| (members.color(id), (shares.get(&id).copied().unwrap_or(0.0) * 10_000.0) as u64)).filter(|(_, amount)| *amount > 0).collect::<Vec<_>>()
+        ids()
+            .into_iter()
+            .map(|id| (members.color(id), (shares.get(&id).copied().unwrap_or(0.0) * 10_000.0) as u64))
+            .filter(|(_, amount)| *amount > 0)
+            .collect::<Vec<_>>()
     });
-    let now = Signal::derive(move || members.attempts.with_value(|attempts| ids().into_iter().map(|id| (members.color(id), attempts.get(&id).copied().unwrap_or(0))).filter(|(_, amount)| *amount > 0).collect::<Vec<_>>()));
+    let now = Signal::derive(move || {
+        members.attempts.with_value(|attempts| {
+            ids()
+                .into_iter()
+                .map(|id| (members.color(id), attempts.get(&id).copied().unwrap_or(0)))
+                .filter(|(_, amount)| *amount > 0)
+                .collect::<Vec<_>>()
+        })
+    });
     let legend = move || {
         ids().into_iter().filter(|id| members.member(*id).is_some_and(|member| member.priority > 0)).map(|id| view! { <span class="inline-flex items-center gap-1.5"><span class="swatch" style=format!("background: {}", category(members.color(id)))></span>{members.name(id)}</span> }).collect_view()
     };
@@ -275,13 +325,18 @@ pub(super) fn change_words(members: Members) -> Option<String> {
             Some(before) if before.priority != member.priority => {
                 let share = |list: &[Member]| format::share(targets(list, &health).get(&member.provider).copied());
                 let effect = t!(group::change_share, &share(&stored.members), &share(&draft.members));
-                words.push(format!("{} · {effect}", t!(group::change_priority, &name, before.priority, member.priority)));
+                words.push(format!(
+                    "{} · {effect}",
+                    t!(group::change_priority, &name, before.priority, member.priority)
+                ));
             }
             Some(before) if before.tier != member.tier => words.push(t!(group::change_tier, &name, member.tier)),
             Some(_) => {}
         }
     }
-    for gone in stored.members.iter().filter(|before| draft.members.iter().all(|member| member.provider != before.provider)) {
+    for gone in
+        stored.members.iter().filter(|before| draft.members.iter().all(|member| member.provider != before.provider))
+    {
         words.push(t!(group::change_left, &members.name(gone.provider)));
     }
     let first = words.first()?.clone();

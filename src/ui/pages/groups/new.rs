@@ -38,19 +38,29 @@ pub fn GroupNew() -> impl IntoView {
     });
     // The slug follows the name until somebody writes one.
     let own_slug = RwSignal::new(false);
-    let name = editor.text("name", |draft| draft.name.clone(), move |draft, text| {
-        if !own_slug.get_untracked() {
-            draft.slug = if text.trim().is_empty() { String::new() } else { suggest_slug(&text) };
-        }
-        draft.name = text;
-    });
-    let slug = editor.text("slug", |draft| draft.slug.clone(), move |draft, text| {
-        own_slug.set(!text.is_empty());
-        draft.slug = text;
-    });
-    let description = editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
+    let name = editor.text(
+        "name",
+        |draft| draft.name.clone(),
+        move |draft, text| {
+            if !own_slug.get_untracked() {
+                draft.slug = if text.trim().is_empty() { String::new() } else { suggest_slug(&text) };
+            }
+            draft.name = text;
+        },
+    );
+    let slug = editor.text(
+        "slug",
+        |draft| draft.slug.clone(),
+        move |draft, text| {
+            own_slug.set(!text.is_empty());
+            draft.slug = text;
+        },
+    );
+    let description =
+        editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
     let posted = ServerAction::<AddGroup>::new().value();
-    let trouble = move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
+    let trouble =
+        move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(draft) = editor.ready() {

@@ -10,7 +10,9 @@ use crate::{
         problem::Issue,
     },
     ui::{
-        components::form::{Bound, Choice, Editor, NumberField, Switch, TagsField, TextArea, TextField, editor::narrow},
+        components::form::{
+            Bound, Choice, Editor, NumberField, Switch, TagsField, TextArea, TextField, editor::narrow,
+        },
         i18n::t,
         icon::{Glyph, Mark},
     },
@@ -30,15 +32,25 @@ fn read<T: serde::de::DeserializeOwned>(word: String) -> Option<T> {
 pub(super) fn SettingsTab(editor: Editor<GroupDraft>) -> impl IntoView {
     let name = editor.text("name", |draft| draft.name.clone(), |draft, text| draft.name = text);
     let slug = editor.text("slug", |draft| draft.slug.clone(), |draft, text| draft.slug = text);
-    let description = editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
-    let kind = editor.text("kind", |draft| word(&draft.kind), |draft, text| draft.kind = read(text).unwrap_or_default());
-    let strategy = editor.text("strategy", |draft| word(&draft.strategy), |draft, text| draft.strategy = read(text).unwrap_or_default());
+    let description =
+        editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
+    let kind =
+        editor.text("kind", |draft| word(&draft.kind), |draft, text| draft.kind = read(text).unwrap_or_default());
+    let strategy = editor.text(
+        "strategy",
+        |draft| word(&draft.strategy),
+        |draft, text| draft.strategy = read(text).unwrap_or_default(),
+    );
     let kinds = vec![
         ("llm", t!(group::kind_llm).to_owned(), t!(group::kind_llm_hint).to_owned()),
         ("generic", t!(group::kind_generic).to_owned(), t!(group::kind_generic_hint).to_owned()),
     ];
     let words = ["weighted", "round_robin", "least_in_flight", "lowest_latency", "sticky", "priority"];
-    let options = words.into_iter().zip(strategies()).map(|(word, (_, title, says))| (word, title.to_owned(), says.to_owned())).collect();
+    let options = words
+        .into_iter()
+        .zip(strategies())
+        .map(|(word, (_, title, says))| (word, title.to_owned(), says.to_owned()))
+        .collect();
     view! {
         <section class="card">
             <div class="form-section">
@@ -74,7 +86,11 @@ fn policy_of(word: &str, rules: Vec<PathRule>) -> PathPolicy {
 #[component]
 pub(super) fn PolicyTab(editor: Editor<GroupDraft>) -> impl IntoView {
     let first = || vec![PathRule { method: "POST".into(), path: "/v1/**".into() }];
-    let policy = editor.text("path_policy_word", |draft| policy_word(&draft.path_policy), move |draft, text| draft.path_policy = policy_of(&text, first()));
+    let policy = editor.text(
+        "path_policy_word",
+        |draft| policy_word(&draft.path_policy),
+        move |draft, text| draft.path_policy = policy_of(&text, first()),
+    );
     let chosen = Memo::new(move |_| editor.draft.with(|draft| policy_word(&draft.path_policy)));
     let options = vec![
         ("inference", t!(group::inference).to_owned(), t!(group::inference_hint).to_owned()),
@@ -95,7 +111,9 @@ pub(super) fn PolicyTab(editor: Editor<GroupDraft>) -> impl IntoView {
 /// The rules as lines. The text keeps what was typed, the draft what could be read.
 fn rules(editor: Editor<GroupDraft>) -> Bound {
     let lines = |draft: &GroupDraft| match &draft.path_policy {
-        PathPolicy::Rules(rules) => rules.iter().map(|rule| format!("{} {}", rule.method, rule.path)).collect::<Vec<_>>().join("\n"),
+        PathPolicy::Rules(rules) => {
+            rules.iter().map(|rule| format!("{} {}", rule.method, rule.path)).collect::<Vec<_>>().join("\n")
+        }
         _ => String::new(),
     };
     let text = RwSignal::new(editor.draft.with_untracked(lines));
@@ -118,15 +136,32 @@ fn rules(editor: Editor<GroupDraft>) -> Bound {
 /// Reads a method and a path a line; nothing when a line has only one of them.
 fn rules_in(text: &str) -> Option<Vec<PathRule>> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| line.split_once(char::is_whitespace).map(|(method, path)| PathRule { method: method.to_uppercase(), path: path.trim().to_owned() })).collect()
+    lines
+        .map(|line| {
+            line.split_once(char::is_whitespace)
+                .map(|(method, path)| PathRule { method: method.to_uppercase(), path: path.trim().to_owned() })
+        })
+        .collect()
 }
 
 /// How failures are met.
 #[component]
 pub(super) fn FailoverTab(editor: Editor<GroupDraft>) -> impl IntoView {
-    let attempts = editor.number("failover.max_attempts", |d| d.failover.max_attempts.into(), |d, n| d.failover.max_attempts = narrow(n));
-    let first = editor.number("failover.first_output_timeout_ms", |d| d.failover.first_output_timeout_ms.into(), |d, n| d.failover.first_output_timeout_ms = narrow(n));
-    let keepalive = editor.number("failover.keepalive_after_ms", |d| d.failover.keepalive_after_ms.into(), |d, n| d.failover.keepalive_after_ms = narrow(n));
+    let attempts = editor.number(
+        "failover.max_attempts",
+        |d| d.failover.max_attempts.into(),
+        |d, n| d.failover.max_attempts = narrow(n),
+    );
+    let first = editor.number(
+        "failover.first_output_timeout_ms",
+        |d| d.failover.first_output_timeout_ms.into(),
+        |d, n| d.failover.first_output_timeout_ms = narrow(n),
+    );
+    let keepalive = editor.number(
+        "failover.keepalive_after_ms",
+        |d| d.failover.keepalive_after_ms.into(),
+        |d, n| d.failover.keepalive_after_ms = narrow(n),
+    );
     view! {
         <section class="card form-section">
             <div class="form-trio">
@@ -143,9 +178,21 @@ pub(super) fn FailoverTab(editor: Editor<GroupDraft>) -> impl IntoView {
 #[component]
 pub(super) fn AccessTab(editor: Editor<GroupDraft>) -> impl IntoView {
     let allowed = editor.flag("anonymous.allowed", |d| d.anonymous.allowed, |d, on| d.anonymous.allowed = on);
-    let rpm = editor.maybe_number("anonymous.limits.rpm", |d| d.anonymous.limits.rpm.map(u64::from), |d, n| d.anonymous.limits.rpm = n.map(narrow));
-    let at_once = editor.number("anonymous.limits.concurrency", |d| d.anonymous.limits.concurrency.into(), |d, n| d.anonymous.limits.concurrency = narrow(n));
-    let per_day = editor.number("anonymous.limits.requests_per_day", |d| d.anonymous.limits.requests_per_day, |d, n| d.anonymous.limits.requests_per_day = n);
+    let rpm = editor.maybe_number(
+        "anonymous.limits.rpm",
+        |d| d.anonymous.limits.rpm.map(u64::from),
+        |d, n| d.anonymous.limits.rpm = n.map(narrow),
+    );
+    let at_once = editor.number(
+        "anonymous.limits.concurrency",
+        |d| d.anonymous.limits.concurrency.into(),
+        |d, n| d.anonymous.limits.concurrency = narrow(n),
+    );
+    let per_day = editor.number(
+        "anonymous.limits.requests_per_day",
+        |d| d.anonymous.limits.requests_per_day,
+        |d, n| d.anonymous.limits.requests_per_day = n,
+    );
     let hide = editor.flag("hide_provider_headers", |d| d.hide_provider_headers, |d, on| d.hide_provider_headers = on);
     let origins = Signal::derive(move || editor.draft.with(|draft| draft.allowed_origins.clone()));
     let open = Memo::new(move |_| editor.draft.with(|draft| draft.anonymous.allowed));

@@ -20,7 +20,8 @@ pub(super) fn targets(members: &[Member], health: &HashMap<ProviderId, ProviderH
     let serving = members.iter().filter(|member| effective(member, health) > 0.0).map(|member| member.tier).min();
     let in_tier = |member: &&Member| Some(member.tier) == serving;
     let sum: f64 = members.iter().filter(in_tier).map(|member| effective(member, health)).sum();
-    let share = |member: &Member| if Some(member.tier) == serving && sum > 0.0 { effective(member, health) / sum } else { 0.0 };
+    let share =
+        |member: &Member| if Some(member.tier) == serving && sum > 0.0 { effective(member, health) / sum } else { 0.0 };
     members.iter().map(|member| (member.provider, share(member))).collect()
 }
 

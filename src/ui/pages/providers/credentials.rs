@@ -65,20 +65,45 @@ pub fn CredentialsEditor(
 fn Row(editor: Editor<ProviderDraft>, provider: Signal<Option<Provider>>, index: usize) -> impl IntoView {
     let at = move |field: &str| format!("credentials[{index}].{field}");
     let read = move |draft: &ProviderDraft| draft.credentials.get(index).cloned();
-    let label = editor.text(&at("label"), move |draft| read(draft).map(|c| c.label).unwrap_or_default(), move |draft, text| draft.credentials[index].label = text);
+    let label = editor.text(
+        &at("label"),
+        move |draft| read(draft).map(|c| c.label).unwrap_or_default(),
+        move |draft, text| draft.credentials[index].label = text,
+    );
     let secret = editor.text(
         &at("secret"),
         move |draft| read(draft).and_then(|c| c.secret).map(|secret| secret.expose().to_owned()).unwrap_or_default(),
         move |draft, text| draft.credentials[index].secret = (!text.is_empty()).then(|| SecretInput::new(&text)),
     );
-    let weight = editor.number(&at("weight"), move |draft| read(draft).map_or(0, |c| c.weight.into()), move |draft, n| draft.credentials[index].weight = narrow(n));
-    let rpm = editor.number(&at("limits.rpm"), move |draft| read(draft).map_or(0, |c| c.limits.rpm.into()), move |draft, n| draft.credentials[index].limits.rpm = narrow(n));
-    let at_once = editor.number(&at("limits.concurrency"), move |draft| read(draft).map_or(0, |c| c.limits.concurrency.into()), move |draft, n| draft.credentials[index].limits.concurrency = narrow(n));
-    let per_day = editor.number(&at("limits.requests_per_day"), move |draft| read(draft).map_or(0, |c| c.limits.requests_per_day), move |draft, n| draft.credentials[index].limits.requests_per_day = n);
-    let enabled = editor.flag(&at("enabled"), move |draft| read(draft).is_some_and(|c| c.enabled), move |draft, on| draft.credentials[index].enabled = on);
+    let weight = editor.number(
+        &at("weight"),
+        move |draft| read(draft).map_or(0, |c| c.weight.into()),
+        move |draft, n| draft.credentials[index].weight = narrow(n),
+    );
+    let rpm = editor.number(
+        &at("limits.rpm"),
+        move |draft| read(draft).map_or(0, |c| c.limits.rpm.into()),
+        move |draft, n| draft.credentials[index].limits.rpm = narrow(n),
+    );
+    let at_once = editor.number(
+        &at("limits.concurrency"),
+        move |draft| read(draft).map_or(0, |c| c.limits.concurrency.into()),
+        move |draft, n| draft.credentials[index].limits.concurrency = narrow(n),
+    );
+    let per_day = editor.number(
+        &at("limits.requests_per_day"),
+        move |draft| read(draft).map_or(0, |c| c.limits.requests_per_day),
+        move |draft, n| draft.credentials[index].limits.requests_per_day = n,
+    );
+    let enabled = editor.flag(
+        &at("enabled"),
+        move |draft| read(draft).is_some_and(|c| c.enabled),
+        move |draft, on| draft.credentials[index].enabled = on,
+    );
     let id = editor.draft.with_untracked(|draft| read(draft).and_then(|c| c.id));
     let hint = provider.with_untracked(|provider| {
-        let stored = provider.iter().flat_map(|provider| &provider.credentials).find(|credential| Some(credential.id) == id);
+        let stored =
+            provider.iter().flat_map(|provider| &provider.credentials).find(|credential| Some(credential.id) == id);
         stored.map(|credential| credential.hint.clone()).unwrap_or_default()
     });
     let kept = if id.is_some() { t!(provider::secret_kept) } else { "" };

@@ -23,9 +23,14 @@ pub fn DeleteDialog(
     let (open, close) = ListState::here().dialog("delete");
     let id = row.provider.id;
     let action = Action::new(move |(): &()| delete_provider(id));
+    let groups = row.groups.iter().map(|group| group.slug.as_str()).collect::<Vec<_>>().join(", ");
     let doomed = Doomed {
         title: t!(provider::delete_title, &row.provider.name),
-        consequence: t!(provider::delete_says, row.groups.len()),
+        consequence: if groups.is_empty() {
+            t!(provider::delete_says).to_owned()
+        } else {
+            t!(provider::delete_first, &groups)
+        },
         expected: row.provider.name,
         verb: t!(provider::delete_verb),
         url: "/rpc/providers/delete",

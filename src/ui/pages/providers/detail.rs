@@ -43,7 +43,10 @@ pub fn ProviderDetail() -> impl IntoView {
     let live = Live::here();
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProviderId>().ok())));
-    let row = Resource::new(move || (id.get(), live.configuration.get()), |(id, _)| async move { get_provider(id.ok_or_else(not_found)?).await });
+    let row = Resource::new(
+        move || (id.get(), live.configuration.get()),
+        |(id, _)| async move { get_provider(id.ok_or_else(not_found)?).await },
+    );
     let day = Resource::new(|| (), |()| read_overview(Range::Day, None));
     let health = Resource::new(|| (), |()| all_health());
     let body = move || {
@@ -71,11 +74,19 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>) -> i
     let events: Vec<HealthEvent> = day.events.into_iter().filter(|event| event.provider == id).collect();
     let first = first_health.into_iter().find(|health| health.provider == id);
     let health = Memo::new(move |_| {
-        let newest = live.snapshot.with(|snapshot| snapshot.as_ref().and_then(|snapshot| snapshot.health.iter().find(|health| health.provider == id).cloned()));
+        let newest = live.snapshot.with(|snapshot| {
+            snapshot.as_ref().and_then(|snapshot| snapshot.health.iter().find(|health| health.provider == id).cloned())
+        });
         newest.or_else(|| first.clone())
     });
     let enabled = row.provider.enabled;
-    let state = Memo::new(move |_| health.with(|health| health.as_ref().map(|health| health.state)).unwrap_or(if enabled { HealthState::Healthy } else { HealthState::Disabled }));
+    let state = Memo::new(move |_| {
+        health.with(|health| health.as_ref().map(|health| health.state)).unwrap_or(if enabled {
+            HealthState::Healthy
+        } else {
+            HealthState::Disabled
+        })
+    });
     let pill = (move || view! { <StatusPill glyph=state_glyph(state.get()) word=state_word(state.get())/> }).into_any();
     let (provider, acted) = (row.provider.clone(), row.provider.clone());
     let axis = (day_start, day_step);
@@ -107,7 +118,11 @@ fn Actions(provider: Provider) -> impl IntoView {
     let turn = ServerAction::<EnableProvider>::new();
     let shown = name.clone();
     Effect::new(move |_| match turn.value().get() {
-        Some(Ok(provider)) => toasts.done(if provider.enabled { t!(form::enabled_thing, &shown) } else { t!(form::disabled_thing, &shown) }),
+        Some(Ok(provider)) => toasts.done(if provider.enabled {
+            t!(form::enabled_thing, &shown)
+        } else {
+            t!(form::disabled_thing, &shown)
+        }),
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });
@@ -167,7 +182,9 @@ fn Sentence(health: Memo<Option<ProviderHealth>>, state: Memo<HealthState>) -> i
             HealthState::Drained => t!(provider::drained_says),
         };
         let quiet = matches!(state.get(), HealthState::Disabled | HealthState::Drained);
-        let reason = health.with(|health| health.as_ref().map(|health| reason_text(health.state, &health.reason, health.factor, clock)));
+        let reason = health.with(|health| {
+            health.as_ref().map(|health| reason_text(health.state, &health.reason, health.factor, clock))
+        });
         match reason.filter(|reason| !reason.is_empty() && !quiet) {
             Some(reason) => format!("{} · {says}", capital(&reason)),
             None => says.to_owned(),
@@ -214,8 +231,13 @@ fn Facts(row: ProviderRow) -> impl IntoView {
     let ProviderRow { provider, groups } = row;
     let url = provider.base_url.to_string();
     let seconds = |ms: u32| format::latency_text(u64::from(ms) * 1000, language());
-    let timeouts = [provider.timeouts.connect_ms, provider.timeouts.first_byte_ms, provider.timeouts.idle_ms].map(seconds).join(" · ");
-    let tags = groups.iter().map(|group| view! { <a class="tag" href=format!("/admin/groups/{}", group.id)>{group.slug.clone()}</a> }).collect_view();
+    let timeouts = [provider.timeouts.connect_ms, provider.timeouts.first_byte_ms, provider.timeouts.idle_ms]
+        .map(seconds)
+        .join(" · ");
+    let tags = groups
+        .iter()
+        .map(|group| view! { <a class="tag" href=format!("/admin/groups/{}", group.id)>{group.slug.clone()}</a> })
+        .collect_view();
     view! {
         <dl class="card facts">
             <div><dt>{t!(provider::base_url)}</dt><dd class="flex items-center gap-1.5"><span class="mono">{url.clone()}</span><CopyIcon text=url/></dd></div>
@@ -232,7 +254,9 @@ fn Facts(row: ProviderRow) -> impl IntoView {
 fn DayStrip(stats: Option<ProviderStats>, events: Vec<HealthEvent>, axis: (i64, i64)) -> impl IntoView {
     let clock = Clock::here();
     let summary = match &stats {
-        Some(stats) if stats.attempts > 0 => t!(provider::attempts_of, &format::success(rate(stats)), &format::count(stats.attempts)),
+        Some(stats) if stats.attempts > 0 => {
+            t!(provider::attempts_of, &format::success(rate(stats)), &format::count(stats.attempts))
+        }
         _ => t!(provider::no_attempts).to_owned(),
     };
     let columns = stats.map(|stats| stats.columns).unwrap_or_default();
@@ -261,7 +285,13 @@ fn CredentialTable(provider: Provider, health: Memo<Option<ProviderHealth>>) -> 
     let credentials = provider.credentials;
     let all = credentials.len();
     let ready = move || {
-        let bad = health.with(|health| health.iter().flat_map(|health| &health.credentials).filter(|credential| credential.state != CredentialState::Ready).count());
+        let bad = health.with(|health| {
+            health
+                .iter()
+                .flat_map(|health| &health.credentials)
+                .filter(|credential| credential.state != CredentialState::Ready)
+                .count()
+        });
         t!(provider::ready_of, all.saturating_sub(bad), all)
     };
     let edit = format!("/admin/providers/{}/edit", provider.id);
@@ -294,8 +324,13 @@ fn CredentialRow(credential: Credential, health: Memo<Option<ProviderHealth>>) -
     let clock = Clock::here();
     let id: CredentialId = credential.id;
     let enabled = credential.enabled;
-    let now = Memo::new(move |_| health.with(|health| health.iter().flat_map(|health| &health.credentials).find(|known| known.credential == id).cloned()));
-    let state = move || match now.get().map(|now| now.state) {
+    let now = Memo::new(move |_| {
+        health.with(|health| {
+            health.iter().flat_map(|health| &health.credentials).find(|known| known.credential == id).cloned()
+        })
+    });
+    let state = move || {
+        match now.get().map(|now| now.state) {
         Some(CredentialState::Cooling { until_ms }) => view! {
             <StatusWord glyph=Glyph::Cooling word=t!(provider::cooling)/>" "
             <span class="caption">{move || t!(provider::cooling_until, &format::moment(until_ms, clock.now_ms(), clock.zone(), language()))}</span>
@@ -305,6 +340,7 @@ fn CredentialRow(credential: Credential, health: Memo<Option<ProviderHealth>>) -
         Some(CredentialState::Disabled) => view! { <StatusWord glyph=Glyph::Disabled word=t!(status::disabled)/> }.into_any(),
         None if !enabled => view! { <StatusWord glyph=Glyph::Disabled word=t!(status::disabled)/> }.into_any(),
         Some(CredentialState::Ready) | None => view! { <StatusWord glyph=Glyph::Ok word=t!(provider::ready)/> }.into_any(),
+    }
     };
     let in_flight = move || now.get().map_or(0, |now| now.in_flight);
     view! {

@@ -60,7 +60,9 @@ pub fn ProviderEdit() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProviderId>().ok())));
     let row = Resource::new(move || id.get(), |id| async move { get_provider(id.ok_or_else(not_found)?).await });
-    let title = Signal::derive(move || row.get().and_then(Result::ok).map(|row| t!(provider::edit_title, &row.provider.name)).unwrap_or_default());
+    let title = Signal::derive(move || {
+        row.get().and_then(Result::ok).map(|row| t!(provider::edit_title, &row.provider.name)).unwrap_or_default()
+    });
     let body = move || {
         Suspend::new(async move {
             match row.await {
@@ -148,7 +150,11 @@ fn saving(
             };
             match result {
                 Ok(provider) => {
-                    let says = if known.is_some() { t!(form::saved, &provider.name) } else { t!(form::created, &provider.name) };
+                    let says = if known.is_some() {
+                        t!(form::saved, &provider.name)
+                    } else {
+                        t!(form::created, &provider.name)
+                    };
                     toasts.done(says);
                     conflict.clear();
                     navigate(&format!("/admin/providers/{}", provider.id), NavigateOptions::default());
@@ -172,7 +178,9 @@ fn saving(
 pub(crate) fn Trouble(error: ApiError) -> impl IntoView {
     let (title, hint) = match &error {
         ApiError::Invalid { problems } => {
-            let lines = problems.iter().map(|problem| format!("{}: {}", problem.field, crate::ui::i18n::problem::say(&problem.issue)));
+            let lines = problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.field, crate::ui::i18n::problem::say(&problem.issue)));
             (t!(form::check_fields).to_owned(), lines.collect::<Vec<_>>().join(" · "))
         }
         error => explain(error),
@@ -198,16 +206,19 @@ fn Basics(editor: Editor<ProviderDraft>, stored: RwSignal<Option<Provider>>) -> 
             </div>
             <TextField bound=base_url label=t!(provider::base_url) hint=t!(provider::base_url_hint) mono=true name="basics[base_url]" example="https://api.example.com"/>
             <AuthFields editor/>
-            {known.is_none().then(|| view! { <noscript><PlainSecret/></noscript> })}
+            {known.is_none().then(|| view! { <noscript inner_html=plain_secret()></noscript> })}
         </div>
     }
     .into_any()
 }
 
-/// The key of a form that runs without the client.
-#[component]
-fn PlainSecret() -> impl IntoView {
-    view! { <label class="field"><span class="field-label">{t!(provider::key)}</span><input class="input mono" type="password" name="basics[secret]" autocomplete="new-password"/></label> }
+/// The key of a form that runs without the client. Raw, because a browser with scripts reads the
+/// content of `<noscript>` as text, which hydration could not walk.
+fn plain_secret() -> String {
+    let label = t!(provider::key);
+    format!(
+        "<label class=\"field\"><span class=\"field-label\">{label}</span><input class=\"input mono\" type=\"password\" name=\"basics[secret]\" autocomplete=\"new-password\"></label>"
+    )
 }
 
 /// Chips that fill name, address and authentication.
@@ -240,16 +251,26 @@ pub(crate) fn Kinds(editor: Editor<ProviderDraft>) -> impl IntoView {
 
 /// The save bar, and beside it the plain button of a form that runs without the client.
 #[component]
-fn EditFoot(editor: Editor<ProviderDraft>, stored: RwSignal<Option<Provider>>, #[prop(into)] busy: Signal<bool>) -> impl IntoView {
+fn EditFoot(
+    editor: Editor<ProviderDraft>,
+    stored: RwSignal<Option<Provider>>,
+    #[prop(into)] busy: Signal<bool>,
+) -> impl IntoView {
     let dirty = Memo::new(move |_| editor.dirty());
     let says = Signal::derive(move || {
-        let host = |draft: &ProviderDraft| crate::model::name::BaseUrl::parse(&draft.base_url).ok().map(|url| url.host().to_owned());
+        let host = |draft: &ProviderDraft| {
+            crate::model::name::BaseUrl::parse(&draft.base_url).ok().map(|url| url.host().to_owned())
+        };
         let moved = editor.draft.with(host) != editor.stored.with(host);
-        if moved { t!(provider::effect_host).to_owned() } else { t!(form::changed_fields, &super::super::changed(editor).join(", ")) }
+        if moved {
+            t!(provider::effect_host).to_owned()
+        } else {
+            t!(form::changed_fields, &super::super::changed(editor).join(", "))
+        }
     });
     let next = Signal::derive(move || stored.with(|stored| stored.as_ref().map(|stored| stored.revision + 1)));
     view! {
-        <noscript><button type="submit" class="btn btn-primary">{t!(provider::save_basics)}</button></noscript>
+        <noscript inner_html=format!("<button type=\"submit\" class=\"btn btn-primary\">{}</button>", t!(provider::save_basics))></noscript>
         <SaveBar dirty says next busy on_discard=Callback::new(move |()| editor.discard())/>
     }
     .into_any()
@@ -261,15 +282,30 @@ pub(crate) fn FirstSecret(editor: Editor<ProviderDraft>) -> impl IntoView {
     use crate::model::provider::{CredentialDraft, SecretInput, WEIGHT_DEFAULT};
     let secret = editor.text(
         "credentials[0].secret",
-        |draft| draft.credentials.first().and_then(|c| c.secret.as_ref()).map(|secret| secret.expose().to_owned()).unwrap_or_default(),
+        |draft| {
+            draft
+                .credentials
+                .first()
+                .and_then(|c| c.secret.as_ref())
+                .map(|secret| secret.expose().to_owned())
+                .unwrap_or_default()
+        },
         |draft, text| {
             let limits = Default::default();
             draft.credentials = if text.trim().is_empty() {
                 Vec::new()
             } else {
-                vec![CredentialDraft { id: None, label: "main".into(), secret: Some(SecretInput::new(&text)), weight: WEIGHT_DEFAULT, enabled: true, limits }]
+                vec![CredentialDraft {
+                    id: None,
+                    label: "main".into(),
+                    secret: Some(SecretInput::new(&text)),
+                    weight: WEIGHT_DEFAULT,
+                    enabled: true,
+                    limits,
+                }]
             };
         },
     );
-    view! { <SecretField bound=secret label=t!(provider::key) hint=t!(provider::key_hint) name="basics[secret]"/> }.into_any()
+    view! { <SecretField bound=secret label=t!(provider::key) hint=t!(provider::key_hint) name="basics[secret]"/> }
+        .into_any()
 }

@@ -24,7 +24,10 @@ use crate::{
             form::Segments,
             layout::PageBar,
             status::{HealthWord, Reason},
-            table::{BulkBar, EmptyFiltered, EmptyFirst, ListSkeleton, ListState, Pager, RowCheck, SearchBox, Selection, SortHead},
+            table::{
+                BulkBar, EmptyFiltered, EmptyFirst, ListSkeleton, ListState, Pager, RowCheck, SearchBox, Selection,
+                SortHead,
+            },
             toast::Toasts,
         },
         format,
@@ -99,7 +102,12 @@ fn segment_of(state: HealthState) -> &'static str {
 }
 
 #[component]
-fn Table(lines: Vec<Line>, first_health: Vec<ProviderHealth>, state: ListState, selection: Selection<ProviderId>) -> impl IntoView {
+fn Table(
+    lines: Vec<Line>,
+    first_health: Vec<ProviderHealth>,
+    state: ListState,
+    selection: Selection<ProviderId>,
+) -> impl IntoView {
     let live = Live::here();
     let health = Memo::new(move |_| {
         let newest = live.snapshot.with(|snapshot| snapshot.as_ref().map(|snapshot| snapshot.health.clone()));
@@ -121,19 +129,34 @@ fn Table(lines: Vec<Line>, first_health: Vec<ProviderHealth>, state: ListState, 
         })
     });
     let count_in = move |segment: &'static str| {
-        lines.with_value(|lines| found.with(|found| found.iter().filter(|&&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment).count()))
+        lines.with_value(|lines| {
+            found.with(|found| {
+                found
+                    .iter()
+                    .filter(|&&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment)
+                    .count()
+            })
+        })
     };
     let shown = Memo::new(move |_| {
         let segment = state.segment();
         let all = found.get();
-        lines.with_value(|lines| all.into_iter().filter(|&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment).collect::<Vec<_>>())
+        lines.with_value(|lines| {
+            all.into_iter()
+                .filter(|&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment)
+                .collect::<Vec<_>>()
+        })
     });
     let page = Memo::new(move |_| {
         let skip = state.page() as usize * PER_PAGE;
         shown.with(|shown| shown.iter().skip(skip).take(PER_PAGE).copied().collect::<Vec<_>>())
     });
     let total = Signal::derive(move || shown.with(Vec::len));
-    let order = Signal::derive(move || lines.with_value(|lines| page.with(|page| page.iter().map(|&index| lines[index].row.provider.id).collect::<Vec<_>>())));
+    let order = Signal::derive(move || {
+        lines.with_value(|lines| {
+            page.with(|page| page.iter().map(|&index| lines[index].row.provider.id).collect::<Vec<_>>())
+        })
+    });
     let row = move |index: usize| {
         let line = lines.with_value(|lines| lines[index].clone());
         let id = line.row.provider.id;
@@ -149,7 +172,10 @@ fn Table(lines: Vec<Line>, first_health: Vec<ProviderHealth>, state: ListState, 
         ]
     };
     let selected = Signal::derive(move || selection.count());
-    let all_on = move || { let order = order.get(); !order.is_empty() && order.iter().all(|id| selection.has(*id)) };
+    let all_on = move || {
+        let order = order.get();
+        !order.is_empty() && order.iter().all(|id| selection.has(*id))
+    };
     let some_on = move || selected.get() != 0 && !all_on();
     view! {
         <section class="card">
@@ -184,12 +210,15 @@ fn Table(lines: Vec<Line>, first_health: Vec<ProviderHealth>, state: ListState, 
 
 fn matches(row: &ProviderRow, wanted: &str) -> bool {
     let provider = &row.provider;
-    wanted.is_empty() || provider.name.to_lowercase().contains(wanted) || provider.base_url.to_string().to_lowercase().contains(wanted)
+    wanted.is_empty()
+        || provider.name.to_lowercase().contains(wanted)
+        || provider.base_url.to_string().to_lowercase().contains(wanted)
 }
 
 fn sort(found: &mut [usize], lines: &[Line], column: &str, descending: bool) {
     let figure = |index: usize, read: fn(&ProviderStats) -> f64| lines[index].stats.as_ref().map_or(0.0, read);
-    let by_figure = |read: fn(&ProviderStats) -> f64| move |a: &usize, b: &usize| figure(*a, read).total_cmp(&figure(*b, read));
+    let by_figure =
+        |read: fn(&ProviderStats) -> f64| move |a: &usize, b: &usize| figure(*a, read).total_cmp(&figure(*b, read));
     match column {
         "requests" => found.sort_by(by_figure(|stats| stats.attempts as f64)),
         "success" => found.sort_by(by_figure(|stats| rate(stats).unwrap_or(-1.0))),
@@ -208,18 +237,31 @@ pub(super) fn rate(stats: &ProviderStats) -> Option<f64> {
 }
 
 #[component]
-fn Row(line: Line, health: Memo<Option<ProviderHealth>>, selection: Selection<ProviderId>, #[prop(into)] order: Signal<Vec<ProviderId>>) -> impl IntoView {
+fn Row(
+    line: Line,
+    health: Memo<Option<ProviderHealth>>,
+    selection: Selection<ProviderId>,
+    #[prop(into)] order: Signal<Vec<ProviderId>>,
+) -> impl IntoView {
     let Line { row, stats } = line;
     let provider = row.provider;
     let (id, name, enabled) = (provider.id, provider.name.clone(), provider.enabled);
     let href = format!("/admin/providers/{id}");
     let host = format!("{}{}", provider.base_url.authority(), provider.base_url.base_path());
     let status = move || {
-        let state = health.with(|health| health.as_ref().map(|health| health.state)).unwrap_or(if enabled { HealthState::Healthy } else { HealthState::Disabled });
+        let state = health.with(|health| health.as_ref().map(|health| health.state)).unwrap_or(if enabled {
+            HealthState::Healthy
+        } else {
+            HealthState::Disabled
+        });
         view! { <HealthWord state/> }
     };
     let reason = move || health.get().map(|health| view! { <Reason health/> });
-    let groups = row.groups.iter().map(|group| view! { <a class="tag" href=format!("/admin/groups/{}", group.id)>{group.slug.clone()}</a> }).collect_view();
+    let groups = row
+        .groups
+        .iter()
+        .map(|group| view! { <a class="tag" href=format!("/admin/groups/{}", group.id)>{group.slug.clone()}</a> })
+        .collect_view();
     let all = provider.credentials.len();
     let (attempts, success, p95) = match &stats {
         Some(stats) => (stats.attempts, rate(stats), (stats.first_byte.p95_us > 0).then_some(stats.first_byte.p95_us)),
@@ -230,8 +272,17 @@ fn Row(line: Line, health: Memo<Option<ProviderHealth>>, selection: Selection<Pr
         Some(rate) if rate < 0.99 => "num text-warn-fg",
         _ => "num",
     };
-    let points = stats.map(|stats| stats.columns.iter().map(|column| (column.p95_us > 0).then_some(column.p95_us as f64)).collect::<Vec<_>>()).unwrap_or_default();
-    let figures = format!("{}  {}  P95 {}", t!(provider::times, &format::count(attempts)), format::success(success), format::maybe_latency(p95, language()));
+    let points = stats
+        .map(|stats| {
+            stats.columns.iter().map(|column| (column.p95_us > 0).then_some(column.p95_us as f64)).collect::<Vec<_>>()
+        })
+        .unwrap_or_default();
+    let figures = format!(
+        "{}  {}  P95 {}",
+        t!(provider::times, &format::count(attempts)),
+        format::success(success),
+        format::maybe_latency(p95, language())
+    );
     view! {
         <tr class:quiet=!enabled aria-selected=move || selection.has(id).then_some("true")>
             <td class="two away"><RowCheck selection key=id order name=name.clone()/></td>
@@ -287,7 +338,11 @@ fn RowMenu(id: ProviderId, name: String, enabled: bool, href: String) -> impl In
     let action = ServerAction::<EnableProvider>::new();
     let shown = name.clone();
     Effect::new(move |_| match action.value().get() {
-        Some(Ok(provider)) => toasts.done(if provider.enabled { t!(form::enabled_thing, &shown) } else { t!(form::disabled_thing, &shown) }),
+        Some(Ok(provider)) => toasts.done(if provider.enabled {
+            t!(form::enabled_thing, &shown)
+        } else {
+            t!(form::disabled_thing, &shown)
+        }),
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });
@@ -317,7 +372,12 @@ fn Bulk(selection: Selection<ProviderId>, lines: StoredValue<Vec<Line>>) -> impl
     let turn = move |on: bool| {
         let ids: Vec<ProviderId> = lines.with_value(|lines| {
             let chosen = selection.keys();
-            lines.iter().map(|line| &line.row.provider).filter(|provider| chosen.contains(&provider.id) && provider.enabled != on).map(|provider| provider.id).collect()
+            lines
+                .iter()
+                .map(|line| &line.row.provider)
+                .filter(|provider| chosen.contains(&provider.id) && provider.enabled != on)
+                .map(|provider| provider.id)
+                .collect()
         });
         selection.clear();
         busy.set(true);

@@ -48,18 +48,27 @@ pub fn AuthFields(
         "auth",
         |draft| style_word(&draft.auth),
         |draft, word| {
-            draft.auth = auth_style(&word).unwrap_or_else(|| AuthStyle::Header { header: "X-Api-Key".into(), template: "{secret}".into() });
+            draft.auth = auth_style(&word)
+                .unwrap_or_else(|| AuthStyle::Header { header: "X-Api-Key".into(), template: "{secret}".into() });
         },
     );
     let header = editor.text(
         "auth.header",
         |draft| if let AuthStyle::Header { header, .. } = &draft.auth { header.clone() } else { String::new() },
-        |draft, text| if let AuthStyle::Header { header, .. } = &mut draft.auth { *header = text },
+        |draft, text| {
+            if let AuthStyle::Header { header, .. } = &mut draft.auth {
+                *header = text
+            }
+        },
     );
     let template = editor.text(
         "auth.template",
         |draft| if let AuthStyle::Header { template, .. } = &draft.auth { template.clone() } else { String::new() },
-        |draft, text| if let AuthStyle::Header { template, .. } = &mut draft.auth { *template = text },
+        |draft, text| {
+            if let AuthStyle::Header { template, .. } = &mut draft.auth {
+                *template = text
+            }
+        },
     );
     let custom = Memo::new(move |_| editor.draft.with(|draft| matches!(draft.auth, AuthStyle::Header { .. })));
     view! {
@@ -111,7 +120,9 @@ fn pairs(
     // Discarding or merging changes the draft behind the text.
     Effect::new(move |_| {
         let stored = editor.draft.with(|draft| read(draft).clone());
-        if text.with_untracked(|text| pairs_in(text, between).ok().as_ref() != Some(&stored)) && text.with_untracked(|text| pairs_in(text, between).is_ok()) {
+        if text.with_untracked(|text| pairs_in(text, between).ok().as_ref() != Some(&stored))
+            && text.with_untracked(|text| pairs_in(text, between).is_ok())
+        {
             text.set(lines_of(&stored, between));
         }
     });
@@ -152,15 +163,34 @@ pub fn LimitFields(
     /// The draft.
     editor: Editor<ProviderDraft>,
 ) -> impl IntoView {
-    let connect = editor.number("timeouts.connect_ms", |d| d.timeouts.connect_ms.into(), |d, n| d.timeouts.connect_ms = narrow(n));
-    let first_byte = editor.number("timeouts.first_byte_ms", |d| d.timeouts.first_byte_ms.into(), |d, n| d.timeouts.first_byte_ms = narrow(n));
+    let connect = editor.number(
+        "timeouts.connect_ms",
+        |d| d.timeouts.connect_ms.into(),
+        |d, n| d.timeouts.connect_ms = narrow(n),
+    );
+    let first_byte = editor.number(
+        "timeouts.first_byte_ms",
+        |d| d.timeouts.first_byte_ms.into(),
+        |d, n| d.timeouts.first_byte_ms = narrow(n),
+    );
     let idle = editor.number("timeouts.idle_ms", |d| d.timeouts.idle_ms.into(), |d, n| d.timeouts.idle_ms = narrow(n));
-    let total = editor.number("timeouts.total_ms", |d| d.timeouts.total_ms.into(), |d, n| d.timeouts.total_ms = narrow(n));
-    let stream = editor.number("timeouts.stream_total_ms", |d| d.timeouts.stream_total_ms.into(), |d, n| d.timeouts.stream_total_ms = narrow(n));
+    let total =
+        editor.number("timeouts.total_ms", |d| d.timeouts.total_ms.into(), |d, n| d.timeouts.total_ms = narrow(n));
+    let stream = editor.number(
+        "timeouts.stream_total_ms",
+        |d| d.timeouts.stream_total_ms.into(),
+        |d, n| d.timeouts.stream_total_ms = narrow(n),
+    );
     let rpm = editor.number("limits.rpm", |d| d.limits.rpm.into(), |d, n| d.limits.rpm = narrow(n));
-    let at_once = editor.number("limits.concurrency", |d| d.limits.concurrency.into(), |d, n| d.limits.concurrency = narrow(n));
-    let per_day = editor.number("limits.requests_per_day", |d| d.limits.requests_per_day, |d, n| d.limits.requests_per_day = n);
-    let ca = editor.text("tls.ca_file", |d| d.tls.ca_file.clone().unwrap_or_default(), |d, text| d.tls.ca_file = (!text.trim().is_empty()).then_some(text));
+    let at_once =
+        editor.number("limits.concurrency", |d| d.limits.concurrency.into(), |d, n| d.limits.concurrency = narrow(n));
+    let per_day =
+        editor.number("limits.requests_per_day", |d| d.limits.requests_per_day, |d, n| d.limits.requests_per_day = n);
+    let ca = editor.text(
+        "tls.ca_file",
+        |d| d.tls.ca_file.clone().unwrap_or_default(),
+        |d, text| d.tls.ca_file = (!text.trim().is_empty()).then_some(text),
+    );
     view! {
         <div class="form-section">
             <h2 class="card-title">{t!(provider::timeouts)}</h2>

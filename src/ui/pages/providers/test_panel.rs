@@ -25,7 +25,8 @@ pub fn TestPanel(
     /// What is tested; `None` when the form has problems that show now.
     target: Callback<(), Option<(Option<ProviderId>, Option<ProviderDraft>)>>,
 ) -> impl IntoView {
-    let test = Action::new(|(id, draft): &(Option<ProviderId>, Option<ProviderDraft>)| test_provider(*id, draft.clone()));
+    let test =
+        Action::new(|(id, draft): &(Option<ProviderId>, Option<ProviderDraft>)| test_provider(*id, draft.clone()));
     let busy = test.pending();
     let result = test.value();
     let verdict = move || match result.get() {

@@ -19,7 +19,8 @@ use crate::{
 
 /// Failures in a row that take a provider out (gateway.md §5).
 const TRIPS_AT: u32 = 5;
-const PATH: [HealthState; 4] = [HealthState::Healthy, HealthState::Degraded, HealthState::Unhealthy, HealthState::Recovering];
+const PATH: [HealthState; 4] =
+    [HealthState::Healthy, HealthState::Degraded, HealthState::Unhealthy, HealthState::Recovering];
 
 /// The panel.
 #[component]
@@ -37,7 +38,12 @@ pub fn WhyPanel(
         let word = if language() == Language::English { word.to_lowercase() } else { word.to_owned() };
         t!(provider::why, &word)
     };
-    let since = move || health.get().filter(|health| health.since_ms > 0).map(|health| t!(provider::for_span, &format::span(clock.now_ms() - health.since_ms, language())));
+    let since = move || {
+        health
+            .get()
+            .filter(|health| health.since_ms > 0)
+            .map(|health| t!(provider::for_span, &format::span(clock.now_ms() - health.since_ms, language())))
+    };
     view! {
         <section class="card p-4 flex flex-col gap-4">
             <div class="flex items-baseline gap-2"><h2 class="card-title">{title}</h2><span class="caption ml-auto">{since}</span></div>
@@ -65,8 +71,16 @@ fn StatePath(state: Memo<HealthState>) -> impl IntoView {
 
 #[component]
 fn Measures(health: Memo<Option<ProviderHealth>>) -> impl IntoView {
-    let rate = move || health.with(|health| health.as_ref().filter(|health| health.samples > 0).map(|health| f64::from(health.successes) / f64::from(health.samples)));
-    let samples = move || health.with(|health| health.as_ref().map(|health| format!(" {}/{}", health.successes, health.samples)));
+    let rate = move || {
+        health.with(|health| {
+            health
+                .as_ref()
+                .filter(|health| health.samples > 0)
+                .map(|health| f64::from(health.successes) / f64::from(health.samples))
+        })
+    };
+    let samples =
+        move || health.with(|health| health.as_ref().map(|health| format!(" {}/{}", health.successes, health.samples)));
     let failures = move || health.with(|health| health.as_ref().map_or(0, |health| health.consecutive_failures));
     let fill = move || match rate() {
         Some(rate) if rate < 0.5 => "bar-fill bg-bad",

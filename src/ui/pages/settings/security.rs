@@ -4,10 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     api::session::{ChangePassword, LogoutEverywhere},
-    model::{
-        error::ApiError,
-        user::check_password,
-    },
+    model::{error::ApiError, user::check_password},
     ui::{
         components::form::{PasswordField, SubmitButton},
         i18n::t,
@@ -25,12 +22,20 @@ pub fn SecurityTab() -> impl IntoView {
     let username = Session::here().viewer().map(|viewer| viewer.username).unwrap_or_default();
     let (new, judged) = (RwSignal::new(String::new()), RwSignal::new(false));
     let refused = move |fields: [&str; 2]| match change.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => problems.into_iter().find(|problem| fields.contains(&problem.field.as_str())).map(|problem| problem.issue),
+        Some(Err(ApiError::Invalid { problems })) => {
+            problems.into_iter().find(|problem| fields.contains(&problem.field.as_str())).map(|problem| problem.issue)
+        }
         _ => None,
     };
     let current_issue = Signal::derive(move || refused(["current", "current_password"]));
     let rule = username.clone();
-    let new_issue = Signal::derive(move || judged.get().then(|| new.with(|new| check_password(new, &rule).err())).flatten().or_else(|| refused(["new", "password"])));
+    let new_issue = Signal::derive(move || {
+        judged
+            .get()
+            .then(|| new.with(|new| check_password(new, &rule).err()))
+            .flatten()
+            .or_else(|| refused(["new", "password"]))
+    });
     let trouble = move || match change.value().get() {
         Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
         _ => None,

@@ -74,11 +74,21 @@ fn Import() -> impl IntoView {
         }
     });
     // Only what was tried may be applied.
-    let may_apply = move || tried.with(|tried| tried.as_ref().is_some_and(|(tried, pruned)| text.with(|text| text == tried) && prune.get() == *pruned));
+    let may_apply = move || {
+        tried.with(|tried| {
+            tried.as_ref().is_some_and(|(tried, pruned)| text.with(|text| text == tried) && prune.get() == *pruned)
+        })
+    };
     let run = move |dry_run: bool| {
         apply.dispatch((text.get_untracked(), dry_run, prune.get_untracked()));
     };
-    let bound = Bound { field: "file".into(), value: text.into(), set: Callback::new(move |typed| text.set(typed)), left: Callback::new(|()| ()), issue: Signal::stored(None) };
+    let bound = Bound {
+        field: "file".into(),
+        value: text.into(),
+        set: Callback::new(move |typed| text.set(typed)),
+        left: Callback::new(|()| ()),
+        issue: Signal::stored(None),
+    };
     let flag = Flag { field: "prune".into(), value: prune.into(), set: Callback::new(move |on| prune.set(on)) };
     let report = move || apply.value().get().map(|(_, result)| view! { <Report result/> });
     view! {
@@ -107,7 +117,8 @@ fn Report(result: ApiResult<ApplyReport>) -> impl IntoView {
             return view! { <p class="field-error" role="alert">{format!("{title}. {hint}")}</p> }.into_any();
         }
     };
-    let changes: Vec<PlannedChange> = report.changes.into_iter().filter(|change| change.kind != ChangeKind::Unchanged).collect();
+    let changes: Vec<PlannedChange> =
+        report.changes.into_iter().filter(|change| change.kind != ChangeKind::Unchanged).collect();
     if changes.is_empty() {
         return view! { <p class="text-ink-2">{t!(people::nothing_changes)}</p> }.into_any();
     }

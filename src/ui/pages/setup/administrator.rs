@@ -26,20 +26,39 @@ pub(super) fn AdministratorStep(token: String) -> impl IntoView {
     let (username, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (left_name, left_password) = (RwSignal::new(false), RwSignal::new(false));
     let refused = move |field: &str| match action.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => problems.into_iter().find(|problem| problem.field == field).map(|problem| problem.issue),
+        Some(Err(ApiError::Invalid { problems })) => {
+            problems.into_iter().find(|problem| problem.field == field).map(|problem| problem.issue)
+        }
         _ => None,
     };
-    let name_issue = Signal::derive(move || left_name.get().then(|| username.with(|name| check_username(name).err())).flatten().or_else(|| refused("username")));
-    let password_issue =
-        Signal::derive(move || left_password.get().then(|| password.with(|password| username.with(|name| check_password(password, name).err()))).flatten().or_else(|| refused("password")));
+    let name_issue = Signal::derive(move || {
+        left_name
+            .get()
+            .then(|| username.with(|name| check_username(name).err()))
+            .flatten()
+            .or_else(|| refused("username"))
+    });
+    let password_issue = Signal::derive(move || {
+        left_password
+            .get()
+            .then(|| password.with(|password| username.with(|name| check_password(password, name).err())))
+            .flatten()
+            .or_else(|| refused("password"))
+    });
     let trouble = move || match action.value().get() {
         Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
         _ => None,
     };
     // Stops a form with problems before it is sent; without the client the server finds them.
     let check = move |event: leptos::ev::SubmitEvent| {
-        let draft = UserDraft { username: username.get_untracked(), display_name: String::new(), password: password.get_untracked(), role: Role::Owner };
-        let problems: Vec<Issue> = draft.validate().err().unwrap_or_default().into_iter().map(|problem| problem.issue).collect();
+        let draft = UserDraft {
+            username: username.get_untracked(),
+            display_name: String::new(),
+            password: password.get_untracked(),
+            role: Role::Owner,
+        };
+        let problems: Vec<Issue> =
+            draft.validate().err().unwrap_or_default().into_iter().map(|problem| problem.issue).collect();
         if !problems.is_empty() && !password.with_untracked(String::is_empty) {
             left_name.set(true);
             left_password.set(true);

@@ -70,7 +70,9 @@ pub(super) fn GroupStep(created: RwSignal<Option<CreatedKey>>) -> impl IntoView 
 pub(super) fn DoneStep(created: RwSignal<Option<CreatedKey>>, groups: StoredValue<Vec<Group>>) -> impl IntoView {
     let navigate = leptos_router::hooks::use_navigate();
     let done = Callback::new(move |()| navigate("/admin", leptos_router::NavigateOptions::default()));
-    let panel = move || created.get().map(|made| view! { <section class="card max-w-2xl overflow-hidden"><CreatedPanel created=made groups done/></section> });
+    let panel = move || {
+        created.get().map(|made| view! { <section class="card max-w-2xl overflow-hidden"><CreatedPanel created=made groups done/></section> })
+    };
     view! {
         <StepHead title=t!(door::done_title) says=t!(door::done_says)/>
         {panel}

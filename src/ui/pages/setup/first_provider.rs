@@ -36,7 +36,8 @@ pub(super) fn ProviderStep() -> impl IntoView {
         }
     });
     let posted = ServerAction::<MakeFirstProvider>::new().value();
-    let trouble = move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
+    let trouble =
+        move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(draft) = editor.ready() {
