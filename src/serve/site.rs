@@ -43,11 +43,30 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
         provide();
         set_content_security_policy();
     };
-    let shell_options = options.clone();
+    let document = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    let nowhere = leptos_axum::render_app_async_with_context(context.clone(), document.clone());
     Router::new()
-        .leptos_routes_with_context(options, routes, context, move || shell(shell_options.clone()))
-        .fallback(asset)
+        .leptos_routes_with_context(options, routes, context, document)
+        .fallback(move |request: Request| {
+            let nowhere = nowhere.clone();
+            async move { if is_lost(&request) { lost(nowhere(request).await) } else { asset(request).await } }
+        })
         .with_state(options.clone())
+}
+
+/// Whether a person's browser asks for a page that does not exist.
+fn is_lost(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let page = request.method() == Method::GET && accept.contains("text/html");
+    page && Site::get(request.uri().path().trim_start_matches('/')).is_none()
+}
+
+/// The page that says so.
+fn lost(page: impl IntoResponse) -> Response {
+    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 /// Language, theme and zone from the cookies of this request, before anything is rendered.
@@ -98,7 +117,7 @@ fn set_content_security_policy() {
 }
 
 /// A built file, with the best encoding the client takes.
-async fn asset(State(_options): State<LeptosOptions>, request: axum::extract::Request) -> Response {
+async fn asset(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let accepts = |encoding: &str| {
         let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::{MetaTags, provide_meta_context};
 use leptos_router::{
     SsrMode,
-    components::{ParentRoute, Route, Router, Routes},
+    components::{ParentRoute, Redirect, Route, Router, Routes},
     path,
 };
 
@@ -90,6 +90,7 @@ pub fn App() -> impl IntoView {
     view! {
         <Router>
             <Routes fallback=NotFound>
+                <Route path=path!("/") view=ToDashboard ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async/>
                 <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
@@ -115,4 +116,10 @@ pub fn App() -> impl IntoView {
             <ToastHost/>
         </Router>
     }
+}
+
+/// The bare address leads to the dashboard.
+#[component]
+fn ToDashboard() -> impl IntoView {
+    view! { <Redirect path="/admin"/> }
 }

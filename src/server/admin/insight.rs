@@ -10,7 +10,7 @@ use crate::{
         page::Stretch,
         provider::Provider,
         request_log::{RequestDetail, RequestFilter, RequestRow},
-        stats::{Overview, Range},
+        stats::{Overview, ProviderColumn, ProviderStats, Range},
         user::Permission,
     },
     server::store::Snapshot,
@@ -56,9 +56,29 @@ impl Stats<'_> {
                 stats.color = stored.provider.color;
             }
         }
+        add_idle(&mut overview, &snapshot, group);
         overview.health = health(live, &snapshot);
         overview.events = live.board.recent(EVENTS);
         Ok(overview)
+    }
+}
+
+/// Adds the providers that were not asked in the range: a strip without traffic is news too, and
+/// their health needs a name.
+fn add_idle(overview: &mut Overview, snapshot: &Snapshot, group: Option<GroupId>) {
+    let members = group.and_then(|id| snapshot.groups.iter().find(|group| group.id == id)).map(|group| &group.members);
+    for stored in &snapshot.providers {
+        let provider = &stored.provider;
+        let inside = members.is_none_or(|members| members.iter().any(|member| member.provider == provider.id));
+        if inside && !overview.providers.iter().any(|stats| stats.provider == Some(provider.id)) {
+            overview.providers.push(ProviderStats {
+                provider: Some(provider.id),
+                name: provider.name.clone(),
+                color: provider.color,
+                columns: vec![ProviderColumn::default(); overview.buckets.len()],
+                ..ProviderStats::default()
+            });
+        }
     }
 }
 

@@ -32,6 +32,7 @@ phrases! {
     success_short => "Success", "成功率";
     all(count: usize) => "All {count}", "全部 {count} 个";
     others(count: usize) => "{count} others", "其他 {count} 个";
+    deleted => "deleted provider", "已删除的提供商";
     no_attempts => "No provider was asked in this range", "此时段没有调用任何提供商";
     latency => "Latency", "延迟";
     first_byte_tab => "First byte", "首字节";

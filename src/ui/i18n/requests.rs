@@ -58,8 +58,11 @@ phrases! {
     why => "Why these, in this order", "为何如此选择";
     chosen(place: usize, how: &str) => "attempt {place}: {how}", "第 {place} 次尝试：{how}";
     chosen_plain(place: usize) => "attempt {place}", "第 {place} 次尝试";
-    only_candidate => "the only candidate left", "唯一可用的候选";
-    trial => "its one trial request", "唯一的试探请求";
+    comma => ", ", "，";
+    by_tier(figure: &str) => "tier {figure}", "第 {figure} 层";
+    by_weight(figure: &str) => "weight {figure}", "权重 {figure}";
+    by_credit(figure: &str) => "credit {figure}", "信用值 {figure}";
+    by_flight(figure: &str) => "{figure} in flight", "进行中 {figure}";
     skipped(reason: &str) => "skipped: {reason}", "跳过：{reason}";
     skip_disabled => "switched off", "已停用";
     skip_drained => "priority 0", "优先级为 0";

@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-pub(super) mod attention;
-mod charts;
-pub(super) mod controls;
-mod exceptions;
-mod figures;
-pub(super) mod heat;
-pub(super) mod traffic;
+pub mod attention;
+pub mod charts;
+pub mod controls;
+pub mod exceptions;
+pub mod figures;
+pub mod heat;
+pub mod traffic;
 
 /// What the address asks for.
 type Asked = (Range, Option<GroupId>);

@@ -23,17 +23,17 @@ use crate::{
 };
 
 pub mod detail;
-mod filter;
-mod names;
-mod rows;
-mod waterfall;
+pub mod filter;
+pub mod names;
+pub mod rows;
+pub mod waterfall;
 
 use filter::Asked;
 use names::Names;
 
 /// The log as the open request sees it: which rows are its neighbours, and what ids mean.
 #[derive(Clone, Copy)]
-pub(super) struct Around {
+pub struct Around {
     rows: RwSignal<Vec<RequestId>>,
     names: Resource<Names>,
     search: Memo<String>,

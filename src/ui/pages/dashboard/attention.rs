@@ -28,7 +28,10 @@ struct Trouble {
 
 /// The strip.
 #[component]
-pub(super) fn Attention(data: RwSignal<Overview>) -> impl IntoView {
+pub fn Attention(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let troubles = Memo::new(move |_| data.with(troubles));
     let counted = Memo::new(move |_| data.with(|data| data.health.len()));
     let face = move || match (counted.get(), troubles.get()) {

@@ -17,7 +17,10 @@ use crate::{
 
 /// Requests over time.
 #[component]
-pub(super) fn RequestsCard(data: RwSignal<Overview>) -> impl IntoView {
+pub fn RequestsCard(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let rate = move || data.with(|data| t!(dashboard::rate_now, &format::rate(data.rate_now)));
     view! {
         <section class="card flex flex-col">
@@ -36,7 +39,10 @@ pub(super) fn RequestsCard(data: RwSignal<Overview>) -> impl IntoView {
 
 /// Latency over time, first byte or total.
 #[component]
-pub(super) fn LatencyCard(data: RwSignal<Overview>) -> impl IntoView {
+pub fn LatencyCard(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let measure = RwSignal::new(Measure::FirstByte);
     let tab = move |which: Measure, word: &'static str| {
         let pressed = move || if measure.get() == which { "true" } else { "false" };

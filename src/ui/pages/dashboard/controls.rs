@@ -27,7 +27,10 @@ fn address((range, group): Asked) -> String {
 
 /// One hour to thirty days.
 #[component]
-pub(super) fn RangePicker(asked: Memo<Asked>) -> impl IntoView {
+pub fn RangePicker(
+    /// What the address asks for.
+    asked: Memo<Asked>,
+) -> impl IntoView {
     let choice = move |range: Range| {
         let href = move || address((range, asked.get().1));
         view! { <a href=href aria-current=move || (asked.get().0 == range).then_some("true")>{word(range)}</a> }
@@ -38,7 +41,10 @@ pub(super) fn RangePicker(asked: Memo<Asked>) -> impl IntoView {
 
 /// One group or all.
 #[component]
-pub(super) fn GroupPicker(asked: Memo<Asked>) -> impl IntoView {
+pub fn GroupPicker(
+    /// What the address asks for.
+    asked: Memo<Asked>,
+) -> impl IntoView {
     let query = || ListQuery { per_page: 200, ..ListQuery::default() };
     let groups = Resource::new(|| (), move |()| list_groups(query()));
     let face = move || {

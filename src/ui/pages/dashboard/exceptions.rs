@@ -29,7 +29,12 @@ pub(super) fn read_first() -> First {
 
 /// The card; `version` grows when there may be a new one.
 #[component]
-pub(super) fn Exceptions(first: First, version: RwSignal<u32>) -> impl IntoView {
+pub fn Exceptions(
+    /// The first rows.
+    first: First,
+    /// Grows with each new exception.
+    version: RwSignal<u32>,
+) -> impl IntoView {
     let body = move || {
         Suspend::new(async move {
             match first.await {

@@ -17,7 +17,10 @@ use crate::{
 
 /// All six.
 #[component]
-pub(super) fn Figures(data: RwSignal<Overview>) -> impl IntoView {
+pub fn Figures(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let series = move |pick: fn(&Bucket) -> Option<f64>| {
         Signal::derive(move || data.with(|data| data.buckets.iter().map(pick).collect::<Vec<_>>()))
     };

@@ -20,11 +20,19 @@ use crate::{
 
 /// The card.
 #[component]
-pub(super) fn Heat(data: RwSignal<Overview>) -> impl IntoView {
+pub fn Heat(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let range = Memo::new(move |_| data.with(|data| data.range));
     let names = Memo::new(move |_| {
         data.with(|data| {
-            let mut names: Vec<_> = data.providers.iter().map(|one| (one.name.clone(), one.provider)).collect();
+            let mut names: Vec<_> = data
+                .providers
+                .iter()
+                .filter(|one| !one.name.is_empty())
+                .map(|one| (one.name.clone(), one.provider))
+                .collect();
             names.sort();
             names
         })

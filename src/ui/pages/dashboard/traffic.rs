@@ -21,7 +21,10 @@ const ROWS: usize = 7;
 
 /// The card.
 #[component]
-pub(super) fn Traffic(data: RwSignal<Overview>) -> impl IntoView {
+pub fn Traffic(
+    /// The data.
+    data: RwSignal<Overview>,
+) -> impl IntoView {
     let parts = Signal::derive(move || {
         data.with(|data| {
             let mut parts: Vec<(u8, u64)> =
@@ -78,6 +81,7 @@ fn row(one: &ProviderStats, all: u64, state: Option<HealthState>) -> AnyView {
         view! { <span class="inline-flex ml-1.5" title=state_word(state)><Mark glyph=state_glyph(state)/><span class="sr-only">{state_word(state)}</span></span> }
     });
     let name = match one.provider {
+        _ if one.name.is_empty() => t!(dashboard::deleted).into_any(),
         Some(id) => view! { <a class="plain" href=format!("/admin/providers/{id}")>{one.name.clone()}</a> }.into_any(),
         None => one.name.clone().into_any(),
     };

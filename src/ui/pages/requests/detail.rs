@@ -157,9 +157,7 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
     for (index, one) in detail.attempts.iter().enumerate() {
         let how = match one.chosen.as_str() {
             "" => t!(requests::chosen_plain, index + 1),
-            "only candidate" => t!(requests::chosen, index + 1, t!(requests::only_candidate)),
-            "trial" => t!(requests::chosen, index + 1, t!(requests::trial)),
-            told => t!(requests::chosen, index + 1, told),
+            told => t!(requests::chosen, index + 1, &choice(told)),
         };
         lines.push((attempt_glyph(one.outcome), one.provider_name.clone(), how));
     }
@@ -182,6 +180,22 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
         }
         .into_any(),
     )
+}
+
+/// The words of a choice as the log has them, `tier 1, weight 100, credit 391, 3 in flight`, in the
+/// language of the page; what is not known stays as it is.
+fn choice(told: &str) -> String {
+    let part = |part: &str| {
+        let (name, figure) = part.split_once(' ').unwrap_or((part, ""));
+        match (name, figure) {
+            ("tier", figure) => t!(requests::by_tier, figure),
+            ("weight", figure) => t!(requests::by_weight, figure),
+            ("credit", figure) => t!(requests::by_credit, figure),
+            (figure, "in flight") => t!(requests::by_flight, figure),
+            _ => part.to_owned(),
+        }
+    };
+    told.split(", ").map(part).collect::<Vec<_>>().join(t!(requests::comma))
 }
 
 fn skip_glyph(reason: SkipReason) -> Glyph {

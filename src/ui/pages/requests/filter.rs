@@ -23,10 +23,14 @@ const MINUTE_MS: i64 = 60_000;
 
 /// How far back, as the address says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Since {
+pub enum Since {
+    /// 30 minutes.
     HalfHour,
+    /// An hour.
     Hour,
+    /// A day.
     Day,
+    /// Seven days.
     Week,
 }
 
@@ -63,7 +67,7 @@ impl Since {
 
 /// What the address asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Asked {
+pub struct Asked {
     pub(super) outcome: Option<Outcome>,
     pub(super) since: Option<Since>,
     pub(super) group: Option<GroupId>,
@@ -156,7 +160,12 @@ impl Asked {
 
 /// Outcomes in one tap, the filters that are set, and the form for all of them.
 #[component]
-pub(super) fn Toolbar(asked: Memo<Asked>, names: Resource<Names>) -> impl IntoView {
+pub fn Toolbar(
+    /// What the address asks for.
+    asked: Memo<Asked>,
+    /// What ids mean.
+    names: Resource<Names>,
+) -> impl IntoView {
     let segment = move |outcome: Option<Outcome>| {
         let href = move || asked.with(|asked| asked.with_outcome(outcome));
         let current = move || asked.with(|asked| asked.outcome == outcome).then_some("true");

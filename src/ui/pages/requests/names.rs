@@ -12,7 +12,7 @@ use crate::model::{
 
 /// Names by id; a list that could not be read is empty, and ids stay ids.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Names {
+pub struct Names {
     pub(super) groups: Vec<(GroupId, String)>,
     pub(super) providers: Vec<(ProviderId, String)>,
     pub(super) credentials: Vec<(CredentialId, String)>,

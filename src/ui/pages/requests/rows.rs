@@ -16,7 +16,7 @@ use crate::{
 
 /// The heads of the columns.
 #[component]
-pub(super) fn Head() -> impl IntoView {
+pub fn Head() -> impl IntoView {
     view! {
         <div class="log-row log-head" aria-hidden="true">
             <span class="log-time">{t!(requests::time)}</span>
@@ -36,7 +36,12 @@ pub(super) fn Head() -> impl IntoView {
 
 /// The rows.
 #[component]
-pub(super) fn Rows(lines: Vec<LogLine>, around: Around) -> impl IntoView {
+pub fn Rows(
+    /// The rows, newest first.
+    lines: Vec<LogLine>,
+    /// What is around an open one.
+    around: Around,
+) -> impl IntoView {
     let clock = Clock::here();
     view! { <ul>{lines.into_iter().map(|line| row(line, around, clock)).collect_view()}</ul> }.into_any()
 }
