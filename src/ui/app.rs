@@ -64,7 +64,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="preload" href="/fonts/geist.woff2" r#as="font" r#type="font/woff2" crossorigin="anonymous"/>
                 <link rel="stylesheet" href=file("css")/>
-                <link rel="modulepreload" href=file("js")/>
+                <link rel="modulepreload" href=file("js") nonce=leptos::nonce::use_nonce()/>
                 <link rel="preload" href=file("wasm") r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
                 <script r#type="module" nonce=leptos::nonce::use_nonce()>{start}</script>
                 <AutoReload options/>

@@ -5,7 +5,7 @@ phrases! {
     new => "New group", "新建分组";
     group => "Group", "分组";
     find => "Name or slug", "名称或标识";
-    count(total: usize) => "{total} groups", "共 {total} 个分组";
+    count(total: usize) => "{total} in all", "共 {total} 个分组";
     none_yet => "No groups yet", "还没有分组";
     none_yet_hint => "A group is one address with several providers behind it. Clients call the group; Rondo picks a provider.", "分组是一个地址，背后有多个提供商。客户端调用分组，由 Rondo 选择提供商。";
     none_match => "No group matches", "没有匹配的分组";

@@ -11,7 +11,7 @@ phrases! {
     last_seen => "Last sign-in", "最近登录";
     added => "Added", "添加时间";
     never => "never", "从未";
-    count(total: usize) => "{total} users", "共 {total} 位用户";
+    count(total: usize) => "{total} in all", "共 {total} 位用户";
     you => "you", "你";
     may_sign_in => "May sign in", "可登录";
     enabled => "Active", "有效";
@@ -68,7 +68,7 @@ phrases! {
     prune => "Delete what the file does not name", "删除文件中没有的内容";
     dry_run => "Dry run", "试运行";
     apply => "Apply", "应用";
-    would_change(count: usize) => "{count} changes", "{count} 处变更";
+    would_change(count: usize) => "Changes: {count}", "{count} 处变更";
     nothing_changes => "Nothing changes", "没有变更";
     applied(revision: i64) => "Applied as revision {revision}", "已应用，版本 {revision}";
     kind_create => "new", "新建";

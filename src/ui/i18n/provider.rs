@@ -14,7 +14,7 @@ phrases! {
     success => "Success", "成功率";
     first_byte_p95 => "First byte, P95", "首字节 P95";
     times(count: &str) => "{count} ×", "{count} 次";
-    count(total: usize) => "{total} providers", "共 {total} 个提供商";
+    count(total: usize) => "{total} in all", "共 {total} 个提供商";
     none_yet => "No providers yet", "还没有提供商";
     none_yet_hint => "A provider is where requests go: an address and a key. Add one, then put it into a group.", "提供商是请求的去处：一个地址加一个密钥。先添加一个，再放入分组。";
     import => "Import", "导入";

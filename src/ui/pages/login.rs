@@ -63,7 +63,7 @@ pub fn LoginPage() -> impl IntoView {
                             <PasswordField id="password" name="password" label=t!(door::password)/>
                             <SubmitButton class="btn btn-primary h-10! w-full" busy>{t!(door::sign_in)}</SubmitButton>
                     </form>
-                    <p class="caption flex gap-2"><Icon name="shield-check"/><span>{t!(door::forgot)}" "<code>"rondo user reset-password"</code></span></p>
+                    <p class="caption flex gap-2"><Icon name="shield-check"/><span>{t!(door::forgot)}" "<code class="whitespace-nowrap">"rondo user reset-password"</code></span></p>
                 </div>
             </main>
             <footer class="relative caption px-6 py-5">{format!("Rondo {}", env!("CARGO_PKG_VERSION"))}<span class="pl-4">{t!(door::slowed)}</span></footer>

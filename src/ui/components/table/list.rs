@@ -65,7 +65,8 @@ impl ListState {
                 params.insert((*name).to_owned(), (*value).to_owned());
             }
         }
-        format!("{}{}", self.path.get(), params.to_query_string())
+        // The router escapes hyphens too, which needs no escaping (RFC 3986 §2.3) and reads badly.
+        format!("{}{}", self.path.get(), params.to_query_string().replace("%2D", "-"))
     }
 
     /// A dialog that a word of the address opens, and what closes it.

@@ -310,16 +310,16 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
     };
     view! {
         <tr class:quiet=!enabled>
-            <td>{title}<span class="mono block text-ink-3 md:hidden">{hint.clone()}</span></td>
+            <td class="max-md:row-span-2">{title}<span class="mono block text-ink-3 md:hidden">{hint.clone()}</span></td>
             <td class="mono low away">{hint}</td>
-            <td class="end md:order-none max-md:order-3"><ScopeTags slugs global/></td>
+            <td class="end max-md:col-start-2 max-md:row-start-2"><ScopeTags slugs global/></td>
             <td class="end">{now}</td>
             <td class="num away">{rpm.clone()}</td>
             <td class="num mid away">{at_once}</td>
             <td class="num away text-ink-3">{used}</td>
             <td class="num mid away"><Expiry at_ms=key.expires_at_ms/></td>
             <td class="away"><RowMenu id name enabled state/></td>
-            <td class="whole md:hidden text-xs text-ink-3"><span class="flex justify-between"><span>{rpm}" rpm"</span><span>{used}</span></span></td>
+            <td class="whole md:hidden text-xs text-ink-3"><span class="flex justify-between"><span>{rpm}</span><span>{used}</span></span></td>
         </tr>
     }
     .into_any()

@@ -191,7 +191,7 @@ fn MemberRow(members: Members, id: ProviderId) -> impl IntoView {
         <tr class="member">
             <td><a class="name" href=href>{name.clone()}</a></td>
             <td class="end">{state}</td>
-            <td class="whole w-44">{control}</td>
+            <td class="whole md:w-44">{control}</td>
             <td class="num away"><span class="caption">{times}" "</span><b class="font-semibold text-ink">{move || format!("{:.0}", weight())}</b></td>
             <td class="mid away whitespace-nowrap">
                 <span class="bar-track">
@@ -203,7 +203,7 @@ fn MemberRow(members: Members, id: ProviderId) -> impl IntoView {
             <td class="num low away">{in_flight}</td>
             <td class="away">{manage.then(|| view! { <MemberMenu members id name=name.clone()/> })}</td>
             <td class="whole md:hidden">
-                <span class="flex items-center gap-4 text-xs text-ink-3">
+                <span class="flex flex-wrap items-center gap-x-3 text-xs text-ink-3 whitespace-nowrap">
                     <span>{t!(group::effective)}" "<b class="font-medium text-ink">{move || format!("{:.0}", weight())}</b></span>
                     <span>{t!(group::share_now)}" "<b class="font-medium text-ink">{move || format::share(now().or(Some(0.0)))}</b>" / "{move || format::share(Some(target.get()))}</span>
                     <span class="ml-auto">{move || t!(group::in_flight_count, in_flight())}</span>
@@ -306,7 +306,7 @@ pub fn SharesCard(
     };
     view! {
         <section class="card p-4 flex flex-col gap-3" aria-label=t!(group::shares)>
-            <div class="grid grid-cols-[auto_minmax(0,1fr)] items-center gap-x-3 gap-y-2 caption"><span>{t!(group::target)}</span><ShareBar parts=target/><span title=t!(group::last_hour)>{t!(group::now)}</span><ShareBar parts=now/></div>
+            <div class="grid grid-cols-[auto_minmax(0,1fr)] items-center gap-x-3 gap-y-2 caption"><span class="inline-block first-letter:uppercase">{t!(group::target)}</span><ShareBar parts=target/><span title=t!(group::last_hour)>{t!(group::now)}</span><ShareBar parts=now/></div>
             <div class="flex flex-wrap gap-x-4 gap-y-1 text-xs text-ink-2">{legend}</div>
         </section>
     }
