@@ -17,7 +17,6 @@ const SCREENS = {
   groups: '/admin/groups',
   'group-new': '/admin/groups/new',
   'api-keys': '/admin/api-keys',
-  'api-key-new': '/admin/api-keys/new',
   requests: '/admin/requests',
   health: '/admin/health',
   users: '/admin/users',
@@ -37,6 +36,13 @@ before(async () => {
   await rondo.apply(configuration({ alpha, beta, gamma }));
   const key = await rondo.key('storefront', '--group', 'prod');
   await eventually(async () => (await rondo.call('prod/v1/models', { key })).ok, 'the group is live');
+  const token = await rondo.command('token', 'create', '--user', 'ana', '--name', 'screens');
+  const first = async (what) => {
+    const reply = await fetch(`${rondo.url}/api/admin/v1/${what}`, { headers: { authorization: `Bearer ${token}` } });
+    return (await reply.json()).rows[0];
+  };
+  SCREENS.provider = `/admin/providers/${(await first('providers')).provider.id}`;
+  SCREENS.group = `/admin/groups/${(await first('groups')).id}`;
   gamma.always = { status: 503 };
   for (let round = 0; round < 60; round += 1) {
     const reply = await rondo.call('prod/v1/chat/completions', {
@@ -44,6 +50,8 @@ before(async () => {
     });
     await reply.text();
   }
+  await eventually(async () => await first('requests'), 'the log has rows');
+  SCREENS.request = `/admin/requests/${(await first('requests')).id}`;
 });
 after(async () => {
   await browser?.close();
