@@ -8,3 +8,4 @@ pub mod listen;
 pub mod run;
 pub mod site;
 mod tasks;
+pub mod upkeep;

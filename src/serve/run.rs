@@ -124,6 +124,7 @@ impl Running {
                 tokio::select! { () = stop.cancelled() => {}, () = bus.run() => {} }
             }
         });
+        tasks.keep_house(&foundation.store, &recorder, &settings.log);
         tasks.watch_health(board, recorder, limiter, clock);
         tasks.write_log(writer, foundation.store);
         let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });

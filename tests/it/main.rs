@@ -10,4 +10,5 @@ mod session;
 mod stand;
 mod store;
 mod transfer;
+mod upkeep;
 mod world;

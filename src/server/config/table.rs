@@ -300,8 +300,8 @@ pub const SETTINGS: &[Setting] = &[
         area: Area::Log,
         value: "SIZE",
         fallback: Fallback::Value("2GiB"),
-        help: "Size the request log may reach; the oldest rows go first",
-        help_zh: "请求日志允许的大小；最旧的记录先删除",
+        help: "Size the request log may reach in SQLite; the oldest rows go first",
+        help_zh: "请求日志在 SQLite 中允许的大小；最旧的记录先删除",
         secret: false,
     },
 ];

@@ -12,7 +12,7 @@ use crate::model::{
 use super::{
     Store, StoreError,
     column::{Reader, json},
-    database::Tx,
+    database::{Pools, Tx},
     sql::{Statement, Value, composed, record, sql, statements},
 };
 
@@ -43,6 +43,10 @@ statements! {
     FORGET = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 ORDER BY id LIMIT $2)";
     FORGET_GAPS = "DELETE FROM request_gaps WHERE id < $1";
 }
+
+/// Pages in use: deleted rows leave free pages behind, which the next rows fill before the file grows.
+const SQLITE_BYTES: &str = "SELECT (page_count - freelist_count) * page_size \
+                            FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
 
 record! {
     /// A row of `requests` as the list needs it.
@@ -120,6 +124,15 @@ impl Store {
     pub async fn request_gaps(&self, from_ms: i64, to_ms: i64) -> Result<Vec<Gap>, StoreError> {
         let rows: Vec<(i64, i64)> = self.log.all(sql(GAPS).bind(from_ms).bind(to_ms)).await?;
         Ok(rows.into_iter().map(|(at_ms, lost)| Gap { at_ms, lost: lost.unsigned_abs() }).collect())
+    }
+
+    /// Bytes that the log uses of its SQLite file; `None` on PostgreSQL, whose tables keep their size.
+    pub async fn request_log_bytes(&self) -> Result<Option<u64>, StoreError> {
+        if matches!(self.log.pools, Pools::Postgres { .. }) {
+            return Ok(None);
+        }
+        let found: Option<(i64,)> = self.log.one(sql(SQLITE_BYTES)).await?;
+        Ok(found.map(|(bytes,)| bytes.unsigned_abs()))
     }
 
     /// Deletes requests from before `at_ms`, oldest first, `most` at a time so that appending never waits long.

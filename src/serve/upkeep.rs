@@ -1,0 +1,97 @@
+//! Keeping the house: last uses of keys, sessions that ended, and a request
+//! log that cannot fill the disk.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::tasks::Tasks;
+use crate::{
+    model::id::ApiKeyId,
+    server::{
+        config::Log,
+        record::Recorder,
+        store::{Store, StoreError},
+    },
+};
+
+/// How often old rows and ended sessions go.
+const SWEEP: Duration = Duration::from_secs(300);
+/// How often last uses are written down.
+const NOTE: Duration = Duration::from_secs(30);
+/// Rows deleted in one transaction: appending never waits long.
+const AT_ONCE: u32 = 2_000;
+const DAY_MS: i64 = 86_400_000;
+
+impl Tasks {
+    /// Starts all of it.
+    pub(crate) fn keep_house(&mut self, store: &Store, recorder: &Recorder, log: &Log) {
+        self.spawn(note_uses(store.clone(), recorder.clone(), self.stop()));
+        let (store, log, stop) = (store.clone(), log.clone(), self.stop());
+        self.spawn(async move {
+            let mut sweep = tokio::time::interval(SWEEP);
+            sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = sweep.tick() => {}
+                }
+                if let Err(error) = tidy(&store, &log, now_ms()).await {
+                    tracing::warn!(%error, "old rows and sessions stay for now");
+                }
+            }
+        });
+    }
+}
+
+/// Deletes sessions that ended, then the oldest requests until days and bytes are within their caps.
+pub async fn tidy(store: &Store, log: &Log, now_ms: i64) -> Result<(), StoreError> {
+    store.sweep_sessions(now_ms).await?;
+    let oldest_ms = now_ms - i64::from(log.request_days) * DAY_MS;
+    while store.forget_requests(oldest_ms, AT_ONCE).await? > 0 {}
+    while store.request_log_bytes().await?.is_some_and(|bytes| bytes > log.request_bytes) {
+        if store.forget_requests(now_ms, AT_ONCE).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down when keys were last used, from the rows of the log, some times a minute.
+async fn note_uses(store: Store, recorder: Recorder, stop: CancellationToken) {
+    let mut rows = recorder.subscribe();
+    let mut used: HashMap<ApiKeyId, i64> = HashMap::new();
+    let mut note = tokio::time::interval(NOTE);
+    note.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let ending = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = note.tick() => false,
+            row = rows.recv() => match row {
+                Ok(row) => {
+                    if let Some(key) = row.api_key {
+                        used.entry(key).and_modify(|at| *at = (*at).max(row.at_ms)).or_insert(row.at_ms);
+                    }
+                    continue;
+                }
+                // A busy key shows up again in a moment.
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => true,
+            },
+        };
+        let seen: Vec<(ApiKeyId, i64)> = used.drain().collect();
+        if !seen.is_empty()
+            && let Err(error) = store.touch_api_keys(&seen).await
+        {
+            tracing::warn!(%error, "last uses of keys were not written down");
+        }
+        if ending {
+            return;
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

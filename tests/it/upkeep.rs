@@ -1,0 +1,83 @@
+//! The log keeps its caps and sessions go when they have ended.
+
+use rondo::{
+    model::{
+        id::RequestId,
+        request_log::{Outcome, RequestDetail, RequestFilter, RequestRow},
+    },
+    serve::upkeep::tidy,
+    server::config::{Log, LogFormat},
+};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::stand::Stand;
+
+const DAY_MS: i64 = 86_400_000;
+const NOW_MS: i64 = 1_800_000_000_000;
+
+fn log(request_days: u32, request_bytes: u64) -> Log {
+    Log { filter: "info".into(), format: LogFormat::Text, request_days, request_bytes }
+}
+
+fn request(at_ms: i64) -> RequestDetail {
+    let seconds = u64::try_from(at_ms / 1000).expect("after 1970");
+    let row = RequestRow {
+        id: RequestId(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0))),
+        at_ms,
+        group: None,
+        group_slug: "prod".into(),
+        api_key: None,
+        api_key_name: String::new(),
+        method: "POST".into(),
+        path: "/v1/chat/completions".into(),
+        model: None,
+        status: 200,
+        outcome: Outcome::Served,
+        provider: None,
+        provider_name: "alpha".into(),
+        attempts: 1,
+        first_byte_us: None,
+        total_us: 1,
+        request_bytes: 0,
+        response_bytes: 0,
+        error_code: None,
+        client_ip: "127.0.0.1".into(),
+        streamed: false,
+    };
+    RequestDetail { row, user_agent: "x".repeat(400), attempts: Vec::new() }
+}
+
+async fn kept(stand: &Stand) -> Vec<i64> {
+    let filter = RequestFilter { limit: 200, ..RequestFilter::default() };
+    let rows = stand.foundation.store.requests(&filter).await.expect("there").rows;
+    rows.into_iter().map(|row| (NOW_MS - row.at_ms) / DAY_MS).collect()
+}
+
+#[tokio::test]
+async fn requests_older_than_the_days_that_are_kept_go() {
+    let stand = Stand::new().await;
+    let rows: Vec<RequestDetail> = [40, 31, 29, 1].map(|days| request(NOW_MS - days * DAY_MS)).into();
+    stand.foundation.store.append_requests(&rows, 0).await.expect("written");
+    tidy(&stand.foundation.store, &log(30, u64::MAX), NOW_MS).await.expect("tidied");
+    assert_eq!(kept(&stand).await, [1, 29]);
+}
+
+#[tokio::test]
+async fn the_oldest_requests_go_when_the_log_is_too_large() {
+    let stand = Stand::new().await;
+    let store = &stand.foundation.store;
+    let empty = store.request_log_bytes().await.expect("there").expect("SQLite");
+    for batch in 0..12_i64 {
+        let rows: Vec<RequestDetail> =
+            (0..500).map(|n| request(NOW_MS - DAY_MS - (6000 - batch * 500 - n) * 1000)).collect();
+        store.append_requests(&rows, 0).await.expect("written");
+    }
+    let full = store.request_log_bytes().await.expect("there").expect("SQLite");
+    let cap = empty + (full - empty) / 2;
+    tidy(store, &log(30, cap), NOW_MS).await.expect("tidied");
+    let left = store.request_log_bytes().await.expect("there").expect("SQLite");
+    assert!(left <= cap && left > empty, "{empty} < {left} <= {cap} of {full}");
+    let newest =
+        store.requests(&RequestFilter { limit: 1, ..RequestFilter::default() }).await.expect("there").rows.remove(0);
+    assert_eq!(newest.at_ms, NOW_MS - DAY_MS - 1000, "the newest stays");
+}
