@@ -23,7 +23,7 @@ impl Shell {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data = dir.path().join("data").display().to_string();
-        Self { dir, environment: vec![("RONDO_DATA_DIR".into(), data)] }
+        Self { dir, environment: vec![("RONDO_DATA_DIR".into(), data), ("RONDO_LISTEN".into(), "127.0.0.1:0".into())] }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {
@@ -166,7 +166,7 @@ fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
         ("ENCRYPTION_KEY", "short", "ENCRYPTION_KEY: the encryption key must be 32 bytes"),
         ("ENCRYPTION_KEY_FILE", "/nowhere/key", "the key file /nowhere/key does not exist"),
     ] {
-        let line = Shell::new().with(name, value).refused(&["export"]);
+        let line = Shell::new().with(name, value).refused(&["serve"]);
         assert!(line.starts_with(&format!("rondo: {told}")), "{line}");
     }
     let shell = Shell::new();
@@ -180,7 +180,7 @@ fn the_wrong_master_key_is_found_out_before_anything_is_touched() {
     let file = shell.file("rondo.yaml", FILE);
     assert_eq!(shell.run(&["apply", "-f", &file]).code, Some(0));
     let shell = shell.with("ENCRYPTION_KEY", &"b2".repeat(32));
-    let line = shell.refused(&["export"]);
+    let line = shell.refused(&["serve"]);
     assert!(
         line.contains("is not the one the stored credentials were sealed with") && line.contains("ENCRYPTION_KEY"),
         "{line}"
@@ -240,6 +240,14 @@ fn settings_tell_their_origin_and_no_secret() {
     let told = shell.run(&["settings", "--default-rpm", "7"]).out;
     assert!(told.contains("RONDO_DEFAULT_RPM = 7  # command line"), "{told}");
     assert!(told.contains("DATABASE_URL = (not shown)  # environment") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let line = Shell::new().with("RONDO_LISTEN", &address).refused(&["serve"]);
+    assert!(line.starts_with(&format!("rondo: RONDO_LISTEN: {address} cannot be listened on")), "{line}");
 }
 
 #[test]

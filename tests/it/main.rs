@@ -6,6 +6,7 @@ mod cli;
 mod documents;
 mod proxy;
 mod rest;
+mod server_functions;
 mod session;
 mod stand;
 mod store;
