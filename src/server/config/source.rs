@@ -249,7 +249,7 @@ struct Size(u64);
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, bytes) in UNITS.into_iter().rev() {
-            if self.0 >= bytes && self.0 % bytes == 0 {
+            if self.0 >= bytes && self.0.is_multiple_of(bytes) {
                 return write!(f, "{}{unit}", self.0 / bytes);
             }
         }

@@ -3,12 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{authenticate::Caller, call::Call, error::ProxyError};
-use crate::{
-    model::rate_limit::KeyLimits,
-    server::{
-        limit::local::{Decision, InFlight, Limiter, Subject},
-        routing::table::Group,
-    },
+use crate::server::{
+    limit::local::{Decision, InFlight, Limiter, Subject},
+    routing::table::Group,
 };
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -44,9 +41,7 @@ pub fn admit(
 ) -> Result<Quota, (Decision, ProxyError)> {
     let (subject, limits) = match caller {
         Caller::Key(key) => (Subject::ApiKey(key.id), key.limits),
-        Caller::Anonymous => {
-            (Subject::Anonymous(group.id, call.client_ip), group.anonymous.unwrap_or_else(KeyLimits::default))
-        }
+        Caller::Anonymous => (Subject::Anonymous(group.id, call.client_ip), group.anonymous.unwrap_or_default()),
     };
     // The place first: a request refused for it costs no quota.
     let place = match limits.concurrency {

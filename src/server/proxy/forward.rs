@@ -265,7 +265,7 @@ impl Run<'_> {
     fn give_up(self, nobody: Nobody) -> Result<Reply, ProxyError> {
         let seconds = |ms: u64| ms.div_ceil(1_000).max(1);
         match self.last {
-            Some(Last::Answer(reply)) => pass_on(reply, self.smallest_wait_ms),
+            Some(Last::Answer(reply)) => pass_on(*reply, self.smallest_wait_ms),
             Some(Last::Failure(outcome, detail)) => Err(verdict::last_word(outcome, &detail, self.may_repeat)),
             None => Err(match nobody {
                 Nobody::AllCooling { wait_ms } => ProxyError::AllCooling { retry_after_s: seconds(wait_ms) },
@@ -285,7 +285,7 @@ impl Run<'_> {
 
 /// The last answer, as the table's last column has it: a refused credential is never a raw 401, an
 /// exhausted quota is a 429, and the wait is the smallest of those tried.
-fn pass_on(mut reply: Box<Reply>, smallest_wait_ms: Option<u64>) -> Result<Reply, ProxyError> {
+fn pass_on(mut reply: Reply, smallest_wait_ms: Option<u64>) -> Result<Reply, ProxyError> {
     let wait_s = smallest_wait_ms.map(|ms| ms.div_ceil(1_000).max(1));
     match reply.answered.outcome {
         AttemptOutcome::CredentialRefused if reply.answered.head.status == 401 => Err(ProxyError::CredentialsExhausted),
@@ -294,7 +294,7 @@ fn pass_on(mut reply: Box<Reply>, smallest_wait_ms: Option<u64>) -> Result<Reply
             if let (AttemptOutcome::RateLimited | AttemptOutcome::Overloaded, Some(wait_s)) = (outcome, wait_s) {
                 reply.answered.head.headers.insert(header::RETRY_AFTER, wait_s.into());
             }
-            Ok(*reply)
+            Ok(reply)
         }
     }
 }

@@ -164,10 +164,9 @@ pub fn rewrite_location(headers: &mut HeaderMap, provider: &Provider, slug: &str
         None => return,
     };
     let Some(tail) = path.strip_prefix(&provider.base_path) else { return };
-    if tail.is_empty() || tail.starts_with(['/', '?']) {
-        if let Ok(value) = HeaderValue::from_str(&format!("{}{slug}{tail}", super::call::PREFIX)) {
-            headers.insert(header::LOCATION, value);
-        }
+    let below = tail.is_empty() || tail.starts_with(['/', '?']);
+    if below && let Ok(value) = HeaderValue::from_str(&format!("{}{slug}{tail}", super::call::PREFIX)) {
+        headers.insert(header::LOCATION, value);
     }
 }
 

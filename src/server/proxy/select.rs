@@ -116,8 +116,7 @@ impl<'a> Draw<'a> {
     pub fn next(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
         let mut looks: Vec<Look> =
             (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
-        loop {
-            let Some((member, chosen)) = self.draw(&looks, now_ms) else { break };
+        while let Some((member, chosen)) = self.draw(&looks, now_ms) {
             match self.enter(member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
                     let skipped = self.skipped(&looks, member);

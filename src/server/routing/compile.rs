@@ -101,7 +101,7 @@ impl Compiler {
         let groups = snapshot.groups.iter().map(|group| self.group(group, &providers));
         let groups: HashMap<Box<str>, Arc<Group>> =
             groups.map(|group| (Box::from(&*group.slug), Arc::new(group))).collect();
-        let keys = snapshot.api_keys.iter().map(|stored| (stored.hash.clone(), Arc::new(api_key(stored)))).collect();
+        let keys = snapshot.api_keys.iter().map(|stored| (stored.hash, Arc::new(api_key(stored)))).collect();
         let stored: Vec<_> = snapshot.providers.into_iter().map(|stored| stored.provider).collect();
         self.forget(&stored, &snapshot.groups);
         self.board.adopt(&stored, &snapshot.groups, now_ms);

@@ -33,7 +33,6 @@ pub(crate) enum Act {
 pub(crate) struct Provider {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
-    acts: Arc<Mutex<Act>>,
     /// Told when a client closes its side while an answer is under way.
     pub(crate) abandoned: Arc<Notify>,
     task: JoinHandle<()>,
@@ -70,28 +69,22 @@ impl Provider {
     pub(crate) async fn start(act: Act) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (seen, acts, abandoned) =
-            (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(act)), Arc::new(Notify::new()));
+        let (seen, abandoned) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
         let task = tokio::spawn({
-            let (seen, acts, abandoned) = (seen.clone(), acts.clone(), abandoned.clone());
+            let (seen, abandoned) = (seen.clone(), abandoned.clone());
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(stream, seen.clone(), acts.clone(), abandoned.clone()));
+                    tokio::spawn(serve(stream, seen.clone(), act.clone(), abandoned.clone()));
                 }
             }
         });
-        Self { address, seen, acts, abandoned, task }
+        Self { address, seen, abandoned, task }
     }
 
     /// An address where nothing listens.
     pub(crate) async fn nowhere() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         listener.local_addr().expect("an address")
-    }
-
-    /// What it does from now on.
-    pub(crate) fn act(&self, act: Act) {
-        *self.acts.lock().expect("not poisoned") = act;
     }
 
     /// Requests it got, heads and bodies as they came.
@@ -111,12 +104,11 @@ impl Drop for Provider {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, acts: Arc<Mutex<Act>>, abandoned: Arc<Notify>) {
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, abandoned: Arc<Notify>) {
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
         seen.lock().expect("not poisoned").push(request);
-        let act = acts.lock().expect("not poisoned").clone();
-        let written = match act {
+        let written = match act.clone() {
             Act::Send(bytes) => stream.write_all(&bytes).await,
             Act::SendAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
@@ -165,7 +157,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<St
             let request: Vec<u8> = buffer.drain(..end).collect();
             return Some(String::from_utf8_lossy(&request).into_owned());
         }
-        let mut part = [0; 16 * 1024];
+        let mut part = vec![0; 16 * 1024];
         match stream.read(&mut part).await {
             Ok(0) | Err(_) => return None,
             Ok(count) => buffer.extend_from_slice(&part[..count]),

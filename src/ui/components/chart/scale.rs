@@ -148,7 +148,7 @@ fn axis_count(value: u64, language: Language) -> String {
 pub fn axis_latency(micros: u64) -> String {
     match micros {
         ..1_000 => format!("0.{}\u{a0}ms", micros / 100),
-        ..1_000_000 => format!("{}\u{a0}ms", micros / 1_000),
+        1_000..1_000_000 => format!("{}\u{a0}ms", micros / 1_000),
         _ => format!("{}\u{a0}s", micros / 1_000_000),
     }
 }

@@ -125,14 +125,17 @@ pub fn Choice(
     .into_any()
 }
 
+/// One view of a list: its word in the address, its title, its glyph, how many rows it has.
+pub type Segment = (&'static str, &'static str, Option<Glyph>, usize);
+
 /// Exclusive views of a list, each with its count; links, so the choice is in the address.
 #[component]
 pub fn Segments(
     /// State of the list.
     state: ListState,
-    /// Word in the address, title, glyph, count.
+    /// The views, in order.
     #[prop(into)]
-    segments: Signal<Vec<(&'static str, &'static str, Option<Glyph>, usize)>>,
+    segments: Signal<Vec<Segment>>,
 ) -> impl IntoView {
     let rows = move || {
         let chosen = state.segment();

@@ -230,7 +230,8 @@ pub(crate) fn limits_line(limits: UpstreamLimits) -> String {
 fn Facts(row: ProviderRow) -> impl IntoView {
     let ProviderRow { provider, groups } = row;
     let url = provider.base_url.to_string();
-    let seconds = |ms: u32| if ms % 1000 == 0 { format!("{}\u{a0}s", ms / 1000) } else { format!("{ms}\u{a0}ms") };
+    let seconds =
+        |ms: u32| if ms.is_multiple_of(1000) { format!("{}\u{a0}s", ms / 1000) } else { format!("{ms}\u{a0}ms") };
     let timeouts = [provider.timeouts.connect_ms, provider.timeouts.first_byte_ms, provider.timeouts.idle_ms]
         .map(seconds)
         .join(" · ");

@@ -19,14 +19,16 @@ use crate::{
     },
 };
 
+/// A stored provider, the form as it stands, or both.
+pub type TestTarget = (Option<ProviderId>, Option<ProviderDraft>);
+
 /// The panel. `target` gives what is tested: a stored provider, the form as it stands, or both.
 #[component]
 pub fn TestPanel(
     /// What is tested; `None` when the form has problems that show now.
-    target: Callback<(), Option<(Option<ProviderId>, Option<ProviderDraft>)>>,
+    target: Callback<(), Option<TestTarget>>,
 ) -> impl IntoView {
-    let test =
-        Action::new(|(id, draft): &(Option<ProviderId>, Option<ProviderDraft>)| test_provider(*id, draft.clone()));
+    let test = Action::new(|(id, draft): &TestTarget| test_provider(*id, draft.clone()));
     let busy = test.pending();
     let result = test.value();
     let verdict = move || match result.get() {
