@@ -12,7 +12,7 @@ phrases! {
     than_day => "vs. the day before", "较前 24 小时";
     than_week => "vs. the week before", "较前 7 天";
     than_month => "vs. the 30 days before", "较前 30 天";
-    nothing_before => "nothing before to compare with", "此前没有数据可比较";
+    nothing_before => "no earlier data", "此前没有数据";
     success => "Success for clients", "客户端成功率";
     points(change: &str) => "{change} points", "{change} 个百分点";
     nothing_judged => "no request was judged yet", "尚无可判定的请求";
@@ -31,6 +31,7 @@ phrases! {
     share => "Share", "占比";
     success_short => "Success", "成功率";
     all(count: usize) => "All {count}", "全部 {count} 个";
+    one_other => "1 other", "其他 1 个";
     others(count: usize) => "{count} others", "其他 {count} 个";
     deleted => "deleted provider", "已删除的提供商";
     no_attempts => "No provider was asked in this range", "此时段没有调用任何提供商";

@@ -138,8 +138,9 @@ pub fn count_ticks(scale: &CountScale, base_percent: f64, language: Language) ->
 
 /// `2 k`, `1,500`: short, for an axis.
 fn axis_count(value: u64, language: Language) -> String {
-    if language == Language::English && value >= 1000 && value.is_multiple_of(1000) && value < 1_000_000 {
-        return format!("{}\u{a0}k", value / 1000);
+    if language == Language::English && (1000..1_000_000).contains(&value) {
+        // Steps are 1, 2 or 5 by tens: one digit after the point says all.
+        return format!("{}\u{a0}k", value as f64 / 1000.0);
     }
     if value < 10_000 { format::count(value) } else { format::compact_text(value, language) }
 }

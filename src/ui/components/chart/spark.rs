@@ -29,6 +29,10 @@ fn draw(values: &[Option<f64>]) -> String {
     let present = || values.iter().flatten().copied();
     let low = present().fold(f64::INFINITY, f64::min);
     let high = present().fold(f64::NEG_INFINITY, f64::max);
+    if high <= 0.0 {
+        // Nothing at all has no shape.
+        return String::new();
+    }
     let span = high - low;
     let place = |value: f64| if span > 0.0 { 94.0 - (value - low) / span * 88.0 } else { 50.0 };
     shape::line(values.iter().map(|value| value.map(place)))

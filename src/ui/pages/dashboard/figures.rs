@@ -42,7 +42,7 @@ pub fn Figures(
         t!(dashboard::saved),
         Signal::derive(move || data.with(|data| format::compact(data.counts.saved, language()))),
         Some(series(|bucket| Some(bucket.counts.saved as f64))),
-        view! { {move || t!(dashboard::of_requests, &percent(saved_share()))} }.into_any(),
+        view! { {move || saved_share().map_or_else(|| "–".to_owned(), |share| t!(dashboard::of_requests, &percent(share)))} }.into_any(),
     );
     let quantiles = |p50, p99| {
         let text = |micros| format::latency_text(micros, language());
@@ -97,8 +97,8 @@ fn success_figure(rate: Option<f64>) -> (String, &'static str) {
 }
 
 /// Two digits, for shares that are small when all is well.
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{:.2}%", share * 100.0))
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
 }
 
 fn in_flight(data: &Overview) -> String {

@@ -44,7 +44,8 @@ pub fn Traffic(
     };
     let others = move || {
         let count = data.with(|data| data.providers.len().saturating_sub(ROWS));
-        (count > 0).then(|| view! { <p class="caption px-4 pb-3">{t!(dashboard::others, count)}</p> })
+        let says = if count == 1 { t!(dashboard::one_other).to_owned() } else { t!(dashboard::others, count) };
+        (count > 0).then(|| view! { <p class="caption px-4 pb-3">{says}</p> })
     };
     let empty = move || data.with(|data| data.providers.iter().all(|one| one.attempts == 0));
     let count = move || data.with(|data| data.health.len());
