@@ -48,6 +48,10 @@ impl Remote {
     pub(super) fn parse(url: &str) -> Result<Self, RedisUrlError> {
         // What fred says about an address may quote it, password and all.
         let (address, prefix) = split_prefix(url.trim());
+        // fred takes any scheme for plain Redis.
+        if !["redis://", "rediss://"].iter().any(|scheme| address.starts_with(scheme)) {
+            return Err(RedisUrlError);
+        }
         let mut config = Config::from_url(&address).map_err(|_| RedisUrlError)?;
         config.version = RespVersion::RESP3;
         config.fail_fast = false;
