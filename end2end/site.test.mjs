@@ -10,6 +10,7 @@ test('the built style sheet carries a class that only tailwind.config.js defines
   const css = await readFile(new URL('rondo.css', site), 'utf8');
   assert.ok(css.includes(tokenClass.selector), `${tokenClass.selector} is missing: is tailwind.config.js loaded by style/main.css?`);
   assert.ok(css.replaceAll(' ', '').includes(tokenClass.declaration), `${tokenClass.declaration} is missing`);
+  assert.ok(!css.includes('@import') && !css.includes('@source'), 'only what Tailwind made: the source itself must not be in it');
   assert.ok(css.includes(sidebar), 'theme(spacing.sidebar) is resolved');
 });
 

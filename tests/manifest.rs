@@ -44,4 +44,5 @@ fn both_manifests_agree_on_every_site_option() {
 fn tailwind_is_configured_in_the_style_sheet_and_nowhere_else() {
     let build = site_options(include_str!("../Cargo.toml"));
     assert!(build.get("tailwind-config-file").is_none(), "Tailwind 4 ignores --config without a word");
+    assert!(build.get("style-file").is_none(), "cargo-leptos would put the source in front of what Tailwind makes");
 }
