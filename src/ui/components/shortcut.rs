@@ -24,8 +24,10 @@ const PLACES: [(&str, &str); 8] = [
 #[component]
 pub fn Shortcuts() -> impl IntoView {
     let going = StoredValue::new(false);
-    let navigate = StoredValue::new_local(use_navigate());
+    // Not in the arena: what is local to a thread must not be dropped by another one, as the server does.
+    let navigate = use_navigate();
     Effect::new(move |_| {
+        let navigate = navigate.clone();
         let keys = window_event_listener(ev::keydown, move |event| {
             if event.ctrl_key() || event.meta_key() || event.alt_key() || busy_elsewhere(&event) {
                 return;
@@ -35,7 +37,7 @@ pub fn Shortcuts() -> impl IntoView {
             going.set_value(key == "g" && place.is_none());
             if let Some((_, href)) = place {
                 event.prevent_default();
-                navigate.with_value(|navigate| navigate(href, Default::default()));
+                navigate(href, Default::default());
             } else if key.len() == 1 && press(&key) {
                 event.prevent_default();
             }
