@@ -26,6 +26,7 @@ export async function open(browser, { width = 1440, height = 900, theme = 'light
     });
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   page.faults = [];
   page.on('console', (message) => {
     if (message.type() === 'error') page.faults.push(`console: ${message.text()} (${message.location().url})`);

@@ -40,6 +40,7 @@ test('the link of the log leads to the administrator', async () => {
   await field('Password').fill(PASSWORD);
   await button('Save and continue').click();
   await page.getByRole('heading', { name: 'Connect your first provider' }).waitFor();
+  await hydrated(page);
   assertClean(page);
 });
 
@@ -72,8 +73,9 @@ test('the page ends with a curl line that works', async () => {
 test('the call is in the log, with the provider that answered', async () => {
   await page.goto(`${rondo.url}/admin/requests`);
   await hydrated(page);
-  await page.getByText('/v1/', { exact: false }).first().waitFor();
-  await page.getByText('alpha').first().waitFor();
+  await shot(page, 'journey-requests');
+  const row = page.locator('main').getByText('alpha').first();
+  await row.waitFor();
   assertClean(page);
 });
 

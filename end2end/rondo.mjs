@@ -20,7 +20,7 @@ export class Rondo {
     const port = await freePort();
     rondo.url = `http://127.0.0.1:${port}`;
     rondo.env = {
-      PATH: process.env.PATH, HOME: rondo.dataDir,
+      PATH: process.env.PATH, RUST_BACKTRACE: process.env.RUST_BACKTRACE ?? '', HOME: rondo.dataDir,
       RONDO_DATA_DIR: rondo.dataDir, RONDO_LISTEN: `127.0.0.1:${port}`, ...env,
     };
     const [program, ...args] = [...under, BINARY, 'serve'];
