@@ -49,10 +49,15 @@ export async function hydrated(page) {
   await page.waitForSelector('html[data-hydrated]', { state: 'attached', timeout: 20_000 });
 }
 
-/** The page must not scroll sideways. */
-export async function assertFits(page) {
-  const [scroll, client] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(scroll <= client, `${page.url()} is ${scroll} px wide in a window of ${client}`);
+/** What makes the page scroll sideways; empty when it fits. */
+export function overflow(page) {
+  return page.evaluate(() => {
+    const room = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= room) return [];
+    const wide = [...document.querySelectorAll('body *')].filter((element) => element.getBoundingClientRect().right > room + 0.5);
+    const names = wide.slice(0, 4).map((element) => `${element.tagName.toLowerCase()}.${String(element.className?.baseVal ?? element.className).split(' ').join('.')}`);
+    return [`${document.documentElement.scrollWidth} px in a window of ${room}: ${names.join(', ')}`];
+  });
 }
 
 export const shot = (page, name) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname });

@@ -74,7 +74,7 @@ test('the call is in the log, with the provider that answered', async () => {
   await page.goto(`${rondo.url}/admin/requests`);
   await hydrated(page);
   await shot(page, 'journey-requests');
-  const row = page.locator('main').getByText('alpha').first();
+  const row = page.locator('main').getByText('alpha', { exact: true }).locator('visible=true').first();
   await row.waitFor();
   assertClean(page);
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { assertClean, assertFits, hydrated, launch, open, shot, signIn } from './browser.mjs';
+import { assertClean, hydrated, launch, open, overflow, shot, signIn } from './browser.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 import { Upstream } from './upstream.mjs';
 
@@ -78,8 +78,7 @@ for (const language of ['en', 'zh']) {
         const findings = [];
         const look = async (name) => {
           await shot(page, `${name}-${theme}-${width}-${language}`);
-          await assertFits(page);
-          findings.push(...(await barriers(page)).map((finding) => `${name}: ${finding}`));
+          findings.push(...[...(await overflow(page)), ...(await barriers(page))].map((finding) => `${name}: ${finding}`));
           assertClean(page);
         };
         await look('login');

@@ -92,9 +92,9 @@ fn Row(row: AuditRow) -> impl IntoView {
             <td class="whitespace-nowrap max-md:order-2 max-md:text-xs max-md:text-ink-3" title=move || format::iso(at_ms, clock.zone())>{move || format::moment(at_ms, clock.now_ms(), clock.zone(), language())}</td>
             <td class="end">{row.actor}</td>
             <td class="max-md:order-first">{action_words(&row.action)}</td>
-            <td class="strong">{row.object}</td>
+            <td class="strong break-all">{row.object}</td>
             <td class="num away">{row.revision}</td>
-            <td class="mid away max-w-96">
+            <td class="mid away w-2/5 max-w-0">
                 <details><summary class="truncate mono text-ink-3">{detail.clone()}</summary><pre class="code mt-2 whitespace-pre-wrap">{detail}"\n"{t!(people::hash)}" "{hash}</pre></details>
             </td>
         </tr>
