@@ -73,9 +73,15 @@ test('the page ends with a curl line that works', async () => {
 test('the call is in the log, with the provider that answered', async () => {
   await page.goto(`${rondo.url}/admin/requests`);
   await hydrated(page);
-  await shot(page, 'journey-requests');
   const row = page.locator('main').getByText('alpha', { exact: true }).locator('visible=true').first();
-  await row.waitFor();
+  // The log is written in batches, a moment after the answer.
+  await eventually(async () => {
+    if (await row.isVisible()) return true;
+    await page.reload();
+    await hydrated(page);
+    return row.isVisible();
+  }, 'the call is in the log');
+  await shot(page, 'journey-requests');
   assertClean(page);
 });
 
