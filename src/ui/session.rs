@@ -61,6 +61,11 @@ impl Session {
         self.viewer.with(|viewer| viewer.as_ref().is_some_and(|viewer| viewer.role.allows(permission)))
     }
 
+    /// [`allows`](Self::allows) for what is decided once, while a page is drawn.
+    pub fn may(self, permission: Permission) -> bool {
+        untrack(|| self.allows(permission))
+    }
+
     /// Asks the server who this is, where the document did not say; nobody goes to sign in.
     pub(super) fn ask(self) {
         Effect::new(move || {

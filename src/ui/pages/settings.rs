@@ -29,7 +29,7 @@ use crate::{
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let state = ListState::here();
-    let transfer = Session::here().allows(Permission::Transfer);
+    let transfer = Session::here().may(Permission::Transfer);
     let tab = Memo::new(move |_| state.word("tab"));
     let content = move || match tab.get().as_str() {
         "transfer" if transfer => view! { <TransferTab/> }.into_any(),

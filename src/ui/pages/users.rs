@@ -48,7 +48,7 @@ pub fn UserList() -> impl IntoView {
             }
         })
     };
-    let manage = Session::here().allows(Permission::ManageUsers);
+    let manage = Session::here().may(Permission::ManageUsers);
     view! {
         <PageBar title=t!(shell::users)>
             {manage.then(|| view! { <a class="btn btn-primary" href="/admin/users?create=1" data-shortcut="c"><Icon name="plus"/>{t!(people::add)}</a> })}
@@ -114,7 +114,7 @@ fn Table(rows: StoredValue<Vec<User>>, state: ListState) -> impl IntoView {
 #[component]
 fn Row(user: User, state: ListState) -> impl IntoView {
     let clock = Clock::here();
-    let is_me = Session::here().viewer().is_some_and(|viewer| viewer.id == user.id);
+    let is_me = untrack(|| Session::here().viewer()).is_some_and(|viewer| viewer.id == user.id);
     let id = user.id.to_string();
     let (glyph, word) =
         if user.enabled { (Glyph::Ok, t!(people::enabled)) } else { (Glyph::Disabled, t!(status::disabled)) };

@@ -70,3 +70,9 @@ pub fn FieldNote(
 pub fn note_id(id: &str) -> String {
     format!("{id}-note")
 }
+
+/// Tells that a control was left. A control that goes away while it has the focus, as in a dialog
+/// closed by Esc, is left too late: nobody listens any more.
+pub(super) fn tell_left(left: Callback<()>) {
+    let _gone = left.try_run(());
+}

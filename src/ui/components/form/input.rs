@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     editor::Bound,
-    field::{Field, note_id},
+    field::{Field, note_id, tell_left},
 };
 use crate::{
     model::problem::Issue,
@@ -57,7 +57,7 @@ pub fn TextField(
                 value=first
                 prop:value=move || value.get()
                 on:input=move |event| set.run(event_target_value(&event))
-                on:blur=move |_| left.run(())
+                on:blur=move |_| tell_left(left)
             />
         </Field>
     }
@@ -100,7 +100,7 @@ pub fn NumberField(
                     value=first
                     prop:value=move || value.get()
                     on:input=move |event| set.run(event_target_value(&event))
-                    on:blur=move |_| left.run(())
+                    on:blur=move |_| tell_left(left)
                 />
                 <span>{unit}</span>
             </span>
@@ -145,7 +145,7 @@ pub fn TextArea(
                 aria-invalid=move || issue.with(Option::is_some).then_some("true")
                 prop:value=move || value.get()
                 on:input=move |event| set.run(event_target_value(&event))
-                on:blur=move |_| left.run(())
+                on:blur=move |_| tell_left(left)
             ></textarea>
         </Field>
     }
@@ -240,7 +240,7 @@ pub fn SecretField(
                     aria-invalid=move || issue.with(Option::is_some).then_some("true")
                     prop:value=move || value.get()
                     on:input=move |event| set.run(event_target_value(&event))
-                    on:blur=move |_| left.run(())
+                    on:blur=move |_| tell_left(left)
                 />
                 <RevealButton shown/>
             </span>

@@ -34,7 +34,8 @@ pub fn TagsField(
 ) -> impl IntoView {
     let text = RwSignal::new(String::new());
     let add = move || {
-        let entered = text.get_untracked();
+        // Gone with its dialog: nothing to add to.
+        let Some(entered) = text.try_get_untracked() else { return };
         let mut words = value.get_untracked();
         let new = entered.split([',', ' ', '\n']).map(str::trim).filter(|word| !word.is_empty());
         for word in new {

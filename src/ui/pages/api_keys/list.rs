@@ -45,7 +45,7 @@ const SOON_DAYS: i64 = 7;
 #[component]
 pub fn KeyList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
-    let manage = Session::here().allows(Permission::ManageApiKeys);
+    let manage = Session::here().may(Permission::ManageApiKeys);
     // A list too long for one screen is searched by the server, a short one here.
     let long = RwSignal::new(false);
     let search = move || if long.get() { state.search() } else { String::new() };
@@ -339,13 +339,13 @@ fn RowMenu(id: String, name: String, enabled: bool, state: ListState) -> impl In
         None => {}
     });
     let (edit, revoke) = (id.clone(), id.clone());
-    let manage = session.allows(Permission::ManageApiKeys);
+    let manage = session.may(Permission::ManageApiKeys);
     view! {
         <details class="more" name="row-menu">
             <summary class="btn btn-ghost btn-sm btn-icon" aria-label=t!(form::more_actions, &name)><Icon name="ellipsis"/></summary>
             <div class="menu">
                 {manage.then(|| view! { <a class="menu-item" href=move || state.href(&[("edit", &edit)])><Icon name="pencil"/>{t!(form::edit)}</a> })}
-                {session.allows(Permission::Operate).then(|| view! {
+                {session.may(Permission::Operate).then(|| view! {
                     <ActionForm action>
                         <input type="hidden" name="id" value=id/>
                         <input type="hidden" name="enabled" value=(!enabled).to_string()/>

@@ -90,7 +90,7 @@ fn Page(
     hour: Overview,
 ) -> impl IntoView {
     let state = ListState::here();
-    let manage = Session::here().allows(Permission::ManageGroups);
+    let manage = Session::here().may(Permission::ManageGroups);
     let editor = Editor::new(GroupDraft::from(&group));
     let stored = RwSignal::new(group.clone());
     let (conflict, failure) = (Conflict::default(), RwSignal::new(None::<ApiError>));
@@ -279,7 +279,7 @@ fn Address(stored: RwSignal<Group>) -> impl IntoView {
     };
     view! {
         <div class="flex flex-wrap items-center gap-x-5 gap-y-2">
-            <span class="address" title=t!(group::address)><span><span class="text-ink-3">"ANY "</span>{move || url.get()}"/…"</span><CopyIcon text=url/></span>
+            <span class="address" title=t!(group::address)><span tabindex="0"><span class="text-ink-3">"ANY "</span>{move || url.get()}"/…"</span><CopyIcon text=url/></span>
             {facts}
         </div>
     }
@@ -302,7 +302,7 @@ fn Actions(stored: RwSignal<Group>, manage: bool) -> impl IntoView {
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });
-    let operate = Session::here().allows(Permission::Operate);
+    let operate = Session::here().may(Permission::Operate);
     let enabled = move || stored.with(|group| group.enabled);
     let id = stored.with_untracked(|group| group.id);
     view! {

@@ -34,7 +34,7 @@ const PER_PAGE: usize = 50;
 #[component]
 pub fn GroupList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
-    let manage = Session::here().allows(Permission::ManageGroups);
+    let manage = Session::here().may(Permission::ManageGroups);
     let rows = Resource::new(move || live.configuration.get(), |_| all_groups());
     let health = Resource::new(|| (), |()| all_health());
     let body = move || {

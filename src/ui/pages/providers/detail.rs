@@ -134,16 +134,16 @@ fn Actions(provider: Provider) -> impl IntoView {
         open.set(true);
         test.dispatch(());
     };
-    let manage = session.allows(Permission::ManageProviders);
+    let manage = session.may(Permission::ManageProviders);
     view! {
-        {session.allows(Permission::Operate).then(|| view! {
+        {session.may(Permission::Operate).then(|| view! {
             <button type="button" class="btn" data-shortcut="t" aria-busy=move || testing.get().then_some("true") on:click=run><Icon name="plug-zap"/><span class="max-md:sr-only">{t!(provider::test)}</span></button>
         })}
         {manage.then(|| view! { <a class="btn" data-shortcut="e" href=format!("/admin/providers/{id}/edit")><Icon name="pencil"/><span class="max-md:sr-only">{t!(form::edit)}</span></a> })}
         <details class="more">
             <summary class="btn btn-icon" aria-label=t!(form::more_actions, &name)><Icon name="ellipsis"/></summary>
             <div class="menu">
-                {session.allows(Permission::Operate).then(|| view! {
+                {session.may(Permission::Operate).then(|| view! {
                     <ActionForm action=turn>
                         <input type="hidden" name="id" value=id.to_string()/>
                         <input type="hidden" name="enabled" value=(!enabled).to_string()/>
@@ -296,7 +296,7 @@ fn CredentialTable(provider: Provider, health: Memo<Option<ProviderHealth>>) -> 
         t!(provider::ready_of, all.saturating_sub(bad), all)
     };
     let edit = format!("/admin/providers/{}/edit", provider.id);
-    let manage = Session::here().allows(Permission::ManageProviders);
+    let manage = Session::here().may(Permission::ManageProviders);
     let rows = credentials.into_iter().map(|credential| view! { <CredentialRow credential health/> }).collect_view();
     view! {
         <section class="card">

@@ -60,22 +60,23 @@ pub fn ProviderEdit() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProviderId>().ok())));
     let row = Resource::new(move || id.get(), |id| async move { get_provider(id.ok_or_else(not_found)?).await });
-    let title = Signal::derive(move || {
-        row.get().and_then(Result::ok).map(|row| t!(provider::edit_title, &row.provider.name)).unwrap_or_default()
-    });
     let body = move || {
         Suspend::new(async move {
             match row.await {
-                Ok(row) => view! { <ProviderForm provider=Some(row.provider)/> }.into_any(),
-                Err(error) => view! { <section class="card"><Failure error><a class="btn" href="/admin/providers">{t!(shell::back)}</a></Failure></section> }.into_any(),
+                Ok(row) => view! {
+                    <PageBar title=t!(provider::edit_title, &row.provider.name) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>
+                    <div class="page"><ProviderForm provider=Some(row.provider)/></div>
+                }
+                .into_any(),
+                Err(error) => view! {
+                    <PageBar title=t!(shell::thing_gone) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>
+                    <div class="page"><section class="card"><Failure error><a class="btn" href="/admin/providers">{t!(shell::back)}</a></Failure></section></div>
+                }
+                .into_any(),
             }
         })
     };
-    view! {
-        <Transition><PageBar title crumb=Crumb::new("/admin/providers", t!(shell::providers))/></Transition>
-        <div class="page"><Transition fallback=|| view! { <SkeletonRows/> }>{body}</Transition></div>
-    }
-    .into_any()
+    view! { <Transition fallback=|| view! { <div class="page"><SkeletonRows/></div> }>{body}</Transition> }.into_any()
 }
 
 pub(super) fn not_found() -> ApiError {

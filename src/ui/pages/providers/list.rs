@@ -51,7 +51,7 @@ struct Line {
 #[component]
 pub fn ProviderList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
-    let manage = Session::here().allows(Permission::ManageProviders);
+    let manage = Session::here().may(Permission::ManageProviders);
     let rows = Resource::new(move || live.configuration.get(), |_| all_providers());
     let stats = Resource::new(|| (), |()| read_overview(Range::Day, None));
     let health = Resource::new(|| (), |()| all_health());
@@ -350,15 +350,15 @@ fn RowMenu(id: ProviderId, name: String, enabled: bool, href: String) -> impl In
         <details class="more" name="row-menu">
             <summary class="btn btn-ghost btn-sm btn-icon" aria-label=t!(form::more_actions, &name)><Icon name="ellipsis"/></summary>
             <div class="menu">
-                {session.allows(Permission::ManageProviders).then(|| view! { <a class="menu-item" href=format!("{href}/edit")><Icon name="pencil"/>{t!(form::edit)}</a> })}
-                {session.allows(Permission::Operate).then(|| view! {
+                {session.may(Permission::ManageProviders).then(|| view! { <a class="menu-item" href=format!("{href}/edit")><Icon name="pencil"/>{t!(form::edit)}</a> })}
+                {session.may(Permission::Operate).then(|| view! {
                     <ActionForm action>
                         <input type="hidden" name="id" value=id.to_string()/>
                         <input type="hidden" name="enabled" value=(!enabled).to_string()/>
                         <button class="menu-item"><Icon name="power"/>{if enabled { t!(form::disable) } else { t!(form::enable) }}</button>
                     </ActionForm>
                 })}
-                {session.allows(Permission::ManageProviders).then(|| view! { <hr/><a class="menu-item menu-danger" href=format!("{href}?delete=1")><Icon name="trash-2"/>{t!(form::delete)}</a> })}
+                {session.may(Permission::ManageProviders).then(|| view! { <hr/><a class="menu-item menu-danger" href=format!("{href}?delete=1")><Icon name="trash-2"/>{t!(form::delete)}</a> })}
             </div>
         </details>
     }

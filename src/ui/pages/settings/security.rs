@@ -19,7 +19,7 @@ use crate::{
 pub fn SecurityTab() -> impl IntoView {
     let change = ServerAction::<ChangePassword>::new();
     let leave = ServerAction::<LogoutEverywhere>::new();
-    let username = Session::here().viewer().map(|viewer| viewer.username).unwrap_or_default();
+    let username = untrack(|| Session::here().viewer()).map(|viewer| viewer.username).unwrap_or_default();
     let (new, judged) = (RwSignal::new(String::new()), RwSignal::new(false));
     let refused = move |fields: [&str; 2]| match change.value().get() {
         Some(Err(ApiError::Invalid { problems })) => {
