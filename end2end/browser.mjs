@@ -8,7 +8,7 @@ const RESULTS = new URL('results/', import.meta.url);
 export async function launch() {
   await mkdir(RESULTS, { recursive: true });
   return chromium.launch({
-    executablePath: process.env.RONDO_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.RONDO_TEST_CHROMIUM ?? '/usr/bin/chromium', // a path: it is not looked up on PATH
     // Chromium's own sandbox needs a user that is not root.
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
