@@ -8,7 +8,7 @@ mod rules;
 #[path = "architecture/walk.rs"]
 mod walk;
 
-use rules::{ENVIRONMENT, IMPURE, NAMELESS, OWNED, PURE, ROOMS};
+use rules::{ENVIRONMENT, IMPURE, LOCAL, LOCAL_IS_SAFE, NAMELESS, OWNED, PURE, ROOMS};
 use std::{fs, path::Path};
 use walk::{Facts, Found, walk};
 
@@ -97,6 +97,11 @@ fn judge_facts(file: &str, facts: &Facts, faults: &mut Vec<String>) {
     }
     for line in &facts.statics {
         faults.push(format!("{file}:{line}: no statics; `serve` wires what is shared"));
+    }
+    if file.starts_with("src/ui") && !LOCAL_IS_SAFE.contains(&file) {
+        for (line, word) in facts.words.iter().filter(|(_, word)| LOCAL.contains(&word.as_str())) {
+            faults.push(format!("{file}:{line}: `{word}` panics on the server when another thread ends the page"));
+        }
     }
     if PURE.iter().any(|pure| file.starts_with(pure)) {
         for (line, word) in facts.words.iter().filter(|(_, word)| IMPURE.contains(&word.as_str())) {
@@ -210,6 +215,13 @@ mod samples {
     fn a_pure_module_reads_no_clock() {
         assert!(fault("src/server/health/breaker.rs", "use std::time::Instant;").contains("pure module"));
         assert!(fault("src/server/balance/weighted.rs", "fn f() { std::time::SystemTime::now(); }").contains("pure"));
+    }
+
+    #[test]
+    fn a_screen_keeps_nothing_local_to_a_thread() {
+        let body = "fn f() { let kept = StoredValue::new_local(g()); }";
+        assert!(fault("src/ui/pages/login.rs", body).contains("panics on the server"));
+        assert!(fault("src/ui/live.rs", body).is_empty(), "inside of an effect");
     }
 
     #[test]

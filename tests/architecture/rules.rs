@@ -122,3 +122,10 @@ pub(crate) const ENVIRONMENT: &[&str] = &["server::config"];
 
 /// Where a file says nothing about its content.
 pub(crate) const NAMELESS: &[&str] = &["utils", "util", "types", "common", "helpers", "helper", "state", "misc", "mod"];
+
+/// Words that tie a value to the thread that made it. The server drops a page's owner on whatever thread
+/// ends the stream: such a value panics there and cuts the connection.
+pub(crate) const LOCAL: &[&str] = &["new_local", "LocalStorage"];
+
+/// Where that is safe, because it happens inside of an effect, which only the browser runs.
+pub(crate) const LOCAL_IS_SAFE: &[&str] = &["src/ui/live.rs"];
