@@ -11,6 +11,7 @@ pub mod group;
 pub mod health;
 pub mod id;
 pub mod name;
+pub mod outcome_rule;
 pub mod page;
 pub mod plain_form;
 pub mod problem;

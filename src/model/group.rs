@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     id::{GroupId, ProviderId},
     name::{Slug, check_name},
+    outcome_rule::{OutcomeRule, check_rules},
     problem::{Issue, Problem, Validate, note, path, within},
     provider::{WEIGHT_MAX, default_weight, yes},
     rate_limit::KeyLimits,
@@ -105,6 +106,40 @@ impl Default for FailoverRules {
     }
 }
 
+/// What the strategy `sticky` holds on to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sticky {
+    /// Which part of a request.
+    pub by: StickyBy,
+    /// Name of the header, where `by` is `header`.
+    pub header: Option<String>,
+}
+
+/// The part of a request that `sticky` holds on to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StickyBy {
+    /// The API key; without one, the client's address.
+    #[default]
+    Key,
+    /// The client's address.
+    ClientIp,
+    /// A header's value; without it, the key.
+    Header,
+}
+
+impl Validate for Sticky {
+    fn check(&self, at: &str, problems: &mut Vec<Problem>) {
+        let header = match (&self.header, self.by) {
+            (None, StickyBy::Header) => Err(Issue::Required),
+            (Some(name), _) if !super::provider::is_header_name(name) => Err(Issue::InvalidHeader),
+            _ => Ok(()),
+        };
+        note(problems, at, "header", header);
+    }
+}
+
 /// A provider's place in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -159,6 +194,12 @@ pub struct Group {
     pub allowed_origins: Vec<String>,
     /// Leave `X-Proxy-Provider…` out of answers.
     pub hide_provider_headers: bool,
+    /// What the strategy `sticky` holds on to.
+    pub sticky: Sticky,
+    /// What answers mean here, ahead of the built-in table.
+    pub outcome_rules: Vec<OutcomeRule>,
+    /// Pass WebSocket upgrades on.
+    pub websocket: bool,
     /// Members in their order.
     pub members: Vec<Member>,
     /// Revision of the configuration that last changed this record.
@@ -204,6 +245,15 @@ pub struct GroupDraft {
     /// Leave `X-Proxy-Provider…` out of answers.
     #[serde(default)]
     pub hide_provider_headers: bool,
+    /// What the strategy `sticky` holds on to.
+    #[serde(default)]
+    pub sticky: Sticky,
+    /// What answers mean here, ahead of the built-in table.
+    #[serde(default)]
+    pub outcome_rules: Vec<OutcomeRule>,
+    /// Pass WebSocket upgrades on.
+    #[serde(default)]
+    pub websocket: bool,
     /// Members in their order; those missing here leave the group.
     #[serde(default)]
     pub members: Vec<Member>,
@@ -223,6 +273,9 @@ impl Default for GroupDraft {
             anonymous: AnonymousAccess::default(),
             allowed_origins: Vec::new(),
             hide_provider_headers: false,
+            sticky: Sticky::default(),
+            outcome_rules: Vec::new(),
+            websocket: false,
             members: Vec::new(),
         }
     }
@@ -242,6 +295,9 @@ impl From<&Group> for GroupDraft {
             anonymous: group.anonymous,
             allowed_origins: group.allowed_origins.clone(),
             hide_provider_headers: group.hide_provider_headers,
+            sticky: group.sticky.clone(),
+            outcome_rules: group.outcome_rules.clone(),
+            websocket: group.websocket,
             members: group.members.clone(),
         }
     }
@@ -272,6 +328,8 @@ impl Validate for GroupDraft {
         for (index, origin) in self.allowed_origins.iter().enumerate() {
             note(problems, at, &format!("allowed_origins[{index}]"), check_origin(origin));
         }
+        self.sticky.check(&path(at, "sticky"), problems);
+        check_rules(&self.outcome_rules, at, problems);
         for (index, member) in self.members.iter().enumerate() {
             let at = path(at, &format!("members[{index}]"));
             note(problems, &at, "priority", within(i64::from(member.priority), 0, WEIGHT_MAX));
@@ -317,6 +375,14 @@ mod tests {
         let list: PathPolicy = serde_json::from_str(r#"[{"method":"POST","path":"/v1/**"}]"#).expect("a list");
         assert_eq!(list, PathPolicy::Rules(vec![PathRule { method: "POST".into(), path: "/v1/**".into() }]));
         assert_eq!(serde_json::to_string(&PathPolicy::Inference).expect("data"), r#""inference""#);
+    }
+
+    #[test]
+    fn a_group_that_sticks_to_a_header_names_it() {
+        let named = |by, header: Option<&str>| Sticky { by, header: header.map(str::to_owned) }.validate();
+        assert_eq!(named(StickyBy::Header, Some("x-session")), Ok(()));
+        assert_eq!(named(StickyBy::Header, None), Err(vec![Problem::new("header", Issue::Required)]));
+        assert_eq!(named(StickyBy::Key, Some("x y")), Err(vec![Problem::new("header", Issue::InvalidHeader)]));
     }
 
     #[test]

@@ -106,6 +106,57 @@ pub struct TlsOptions {
     pub ca_file: Option<String>,
 }
 
+/// How a provider is connected to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connection {
+    /// Version of HTTP spoken with it.
+    pub protocol: Protocol,
+    /// HTTP proxy on the way to it, as `http://host:port`; `None` connects directly. Proxies of the
+    /// environment are never used.
+    pub egress_proxy: Option<String>,
+    /// Path below the base address that active checks `GET`, such as `/v1/models`; `None` checks by
+    /// connecting only.
+    pub check_path: Option<String>,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1, one request at a time on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge over plain TCP.
+    Http2,
+}
+
+impl Validate for Connection {
+    fn check(&self, at: &str, problems: &mut Vec<Problem>) {
+        if let Some(proxy) = &self.egress_proxy {
+            note(problems, at, "egress_proxy", check_egress_proxy(proxy));
+        }
+        if let Some(check) = &self.check_path {
+            let plain =
+                check.starts_with('/') && check.len() <= 500 && check.bytes().all(|byte| byte.is_ascii_graphic());
+            let climbs = check.split('/').any(|segment| matches!(segment, "." | ".."));
+            let fault = Issue::InvalidUrl { reason: super::name::UrlFault::Path };
+            note(problems, at, "check_path", if plain && !climbs { Ok(()) } else { Err(fault) });
+        }
+    }
+}
+
+/// `http://host:port`, nothing more: TLS to the provider goes through it unbroken.
+fn check_egress_proxy(proxy: &str) -> Result<(), Issue> {
+    let url = BaseUrl::parse(proxy)?;
+    let fault = |reason| Err(Issue::InvalidUrl { reason });
+    match (url.is_https(), url.base_path().is_empty()) {
+        (true, _) => fault(super::name::UrlFault::Scheme),
+        (false, false) => fault(super::name::UrlFault::Path),
+        (false, true) => Ok(()),
+    }
+}
+
 /// A secret on its way in: entered by a person, sealed by the server, never sent back.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -190,6 +241,8 @@ pub struct Provider {
     pub limits: UpstreamLimits,
     /// TLS options.
     pub tls: TlsOptions,
+    /// How it is connected to.
+    pub connection: Connection,
     /// Category colour in charts, 1–8, kept for ever.
     pub color: u8,
     /// Credentials in their order.
@@ -287,6 +340,9 @@ pub struct ProviderDraft {
     /// TLS options.
     #[serde(default)]
     pub tls: TlsOptions,
+    /// How it is connected to.
+    #[serde(default)]
+    pub connection: Connection,
     /// Credentials in their order; those missing here are deleted.
     #[serde(default)]
     pub credentials: Vec<CredentialDraft>,
@@ -305,6 +361,7 @@ impl Default for ProviderDraft {
             timeouts: Timeouts::default(),
             limits: UpstreamLimits::default(),
             tls: TlsOptions::default(),
+            connection: Connection::default(),
             credentials: Vec::new(),
         }
     }
@@ -331,6 +388,7 @@ impl From<&Provider> for ProviderDraft {
             timeouts: provider.timeouts,
             limits: provider.limits,
             tls: provider.tls.clone(),
+            connection: provider.connection.clone(),
             credentials: credentials.collect(),
         }
     }
@@ -349,6 +407,7 @@ impl Validate for ProviderDraft {
         check_headers(&self.headers, &path(at, "headers"), problems);
         self.timeouts.check(&path(at, "timeouts"), problems);
         self.limits.check(&path(at, "limits"), problems);
+        self.connection.check(&path(at, "connection"), problems);
         check_credentials(&self.credentials, self.auth.needs_secret(), at, problems);
     }
 }
@@ -524,6 +583,25 @@ mod tests {
         assert_eq!(secret.hint(), "sk-…cdef");
         assert_eq!(format!("{secret:?}"), "SecretInput");
         assert_eq!(hint("short"), "…");
+    }
+
+    #[test]
+    fn an_egress_proxy_is_an_address_and_a_check_path_stays_below_the_base() {
+        let check = |proxy: Option<&str>, path: Option<&str>| {
+            let connection = Connection {
+                egress_proxy: proxy.map(str::to_owned),
+                check_path: path.map(str::to_owned),
+                ..Connection::default()
+            };
+            connection.validate().err().map(|problems| problems[0].field.clone())
+        };
+        assert_eq!(check(Some("http://proxy.example:3128"), Some("/v1/models?limit=1")), None);
+        for proxy in ["https://proxy.example", "http://me:secret@proxy.example", "http://proxy.example/x", "proxy"] {
+            assert_eq!(check(Some(proxy), None).as_deref(), Some("egress_proxy"), "{proxy}");
+        }
+        for path in ["v1/models", "/a/../b", "/a b", ""] {
+            assert_eq!(check(None, Some(path)).as_deref(), Some("check_path"), "{path}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ providers:
     models: { map: { gpt-4: gpt-4.1 }, only: ["gpt-*"] }
     timeouts: { connect_ms: 1000 }
     limits: { rpm: 100, concurrency: 3, requests_per_day: 9 }
+    connection: { protocol: http2, egress_proxy: "http://proxy.example:3128", check_path: /v1/models }
   - name: beta
     base_url: http://127.0.0.1:8000
     auth: { header: X-Token, template: "Token {secret}" }
@@ -39,6 +40,9 @@ groups:
     anonymous: { allowed: true, limits: { rpm: 5 } }
     allowed_origins: ["https://app.example.com"]
     hide_provider_headers: true
+    sticky: { by: header, header: x-session }
+    outcome_rules: [{ status_from: 400, status_to: 404, body_contains: capacity, outcome: overloaded }]
+    websocket: true
 "#;
 
 fn options() -> ApplyOptions {

@@ -143,6 +143,7 @@ impl Providers<'_> {
             timeouts: draft.timeouts,
             limits: draft.limits,
             tls: draft.tls.clone(),
+            connection: draft.connection.clone(),
             color,
             credentials,
             revision: before.map_or(0, |stored| stored.provider.revision),

@@ -23,7 +23,7 @@ use crate::{
         api_key::Scope,
         id::{GroupId, ProviderId},
         name::BaseUrl,
-        provider::AuthStyle,
+        provider::{AuthStyle, Protocol},
     },
     server::{
         balance::weighted::Credits,
@@ -50,6 +50,8 @@ struct PoolSettings {
     base_url: BaseUrl,
     connect_ms: u32,
     ca_file: Option<String>,
+    protocol: Protocol,
+    egress_proxy: Option<String>,
 }
 
 /// Something that had to be left out.
@@ -142,6 +144,7 @@ impl Compiler {
             total_timeout: timeout(provider.timeouts.total_ms),
             stream_timeout: timeout(provider.timeouts.stream_total_ms),
             limits: provider.limits,
+            check_path: provider.connection.check_path.as_deref().map(Box::from),
             state: self.board.provider(provider.id),
             pool,
             needs_credential: provider.auth.needs_secret(),
@@ -155,6 +158,8 @@ impl Compiler {
             base_url: provider.base_url.clone(),
             connect_ms: provider.timeouts.connect_ms,
             ca_file: provider.tls.ca_file.clone(),
+            protocol: provider.connection.protocol,
+            egress_proxy: provider.connection.egress_proxy.clone(),
         };
         if let Some((known, pool)) = self.pools.get(&provider.id)
             && *known == settings
@@ -220,6 +225,9 @@ impl Compiler {
             anonymous: group.anonymous.allowed.then_some(group.anonymous.limits),
             allowed_origins: group.allowed_origins.clone(),
             hide_provider_headers: group.hide_provider_headers,
+            sticky: group.sticky.clone(),
+            outcome_rules: group.outcome_rules.clone(),
+            websocket: group.websocket,
             members,
             tiers,
             memory: self.groups.entry(group.id).or_default().clone(),

@@ -15,8 +15,9 @@ use super::{budget::RetryBudget, policy::PathMatcher};
 use crate::{
     model::{
         self,
-        group::{FailoverRules, GroupKind, Strategy},
+        group::{FailoverRules, GroupKind, Sticky, Strategy},
         id::{ApiKeyId, CredentialId, GroupId, ProviderId},
+        outcome_rule::OutcomeRule,
         rate_limit::{KeyLimits, UpstreamLimits},
     },
     server::{
@@ -113,6 +114,12 @@ pub struct Group {
     pub allowed_origins: Vec<String>,
     /// Leave the provider's name out of answers.
     pub hide_provider_headers: bool,
+    /// What `sticky` holds on to.
+    pub sticky: Sticky,
+    /// What answers mean here, ahead of the built-in table.
+    pub outcome_rules: Vec<OutcomeRule>,
+    /// Pass WebSocket upgrades on.
+    pub websocket: bool,
     /// Members, in their order.
     pub members: Vec<Member>,
     /// Tier of each member, beside `members`.
@@ -178,6 +185,8 @@ pub struct Provider {
     pub stream_timeout: Duration,
     /// Its own limits.
     pub limits: UpstreamLimits,
+    /// Path below the base address that active checks ask for; `None` checks by connecting only.
+    pub check_path: Option<Box<str>>,
     /// Live state.
     pub state: Arc<ProviderState>,
     /// Connections.

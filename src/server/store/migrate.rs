@@ -28,9 +28,15 @@ macro_rules! scripts {
     };
 }
 
-const SQLITE_CONFIG: &[Migration] = scripts![1 "configuration" "sqlite/config/0001_configuration.sql"];
+const SQLITE_CONFIG: &[Migration] = scripts![
+    1 "configuration" "sqlite/config/0001_configuration.sql",
+    2 "connection" "sqlite/config/0002_connection.sql",
+];
 const SQLITE_LOG: &[Migration] = scripts![1 "requests" "sqlite/log/0001_requests.sql"];
-const POSTGRES_CONFIG: &[Migration] = scripts![1 "configuration" "postgres/config/0001_configuration.sql"];
+const POSTGRES_CONFIG: &[Migration] = scripts![
+    1 "configuration" "postgres/config/0001_configuration.sql",
+    2 "connection" "postgres/config/0002_connection.sql",
+];
 const POSTGRES_LOG: &[Migration] = scripts![1 "requests" "postgres/log/0001_requests.sql"];
 
 /// A migration and when it was applied.

@@ -30,9 +30,9 @@ pub struct StoredProvider {
 }
 
 statements! {
-    ALL_PROVIDERS = "SELECT id, name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, color, \
+    ALL_PROVIDERS = "SELECT id, name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, connection, color, \
                      revision, created_at_ms, updated_at_ms FROM providers ORDER BY created_at_ms, id";
-    ONE_PROVIDER = "SELECT id, name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, color, \
+    ONE_PROVIDER = "SELECT id, name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, connection, color, \
                     revision, created_at_ms, updated_at_ms FROM providers WHERE id = $1";
     ALL_CREDENTIALS = "SELECT id, provider_id, label, hint, weight, enabled, limits, sealed FROM credentials \
                        ORDER BY provider_id, position";
@@ -40,10 +40,11 @@ statements! {
                        WHERE provider_id = $1 ORDER BY position";
     NAME_HOLDER = "SELECT id FROM providers WHERE name = $1";
     PUT = "INSERT INTO providers (id, name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, \
-           color, revision, created_at_ms, updated_at_ms) \
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+           connection, color, revision, created_at_ms, updated_at_ms) \
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
            ON CONFLICT (id) DO UPDATE SET name = $2, website = $3, base_url = $4, auth = $5, enabled = $6, headers = $7, \
-           models = $8, timeouts = $9, limits = $10, tls = $11, color = $12, revision = $13, updated_at_ms = $15";
+           models = $8, timeouts = $9, limits = $10, tls = $11, connection = $12, color = $13, revision = $14, \
+           updated_at_ms = $16";
     CLEAR_CREDENTIALS = "DELETE FROM credentials WHERE provider_id = $1";
     PUT_CREDENTIAL = "INSERT INTO credentials (id, provider_id, position, label, hint, weight, enabled, limits, sealed) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -60,7 +61,7 @@ record! {
     /// A row of `providers`.
     Row {
         id: String, name: String, website: String, base_url: String, auth: String, enabled: bool, headers: String,
-        models: String, timeouts: String, limits: String, tls: String, color: i64, revision: i64,
+        models: String, timeouts: String, limits: String, tls: String, connection: String, color: i64, revision: i64,
         created_at_ms: i64, updated_at_ms: i64,
     }
 }
@@ -128,6 +129,7 @@ fn assemble(row: Row, credentials: Vec<CredentialRow>) -> Result<StoredProvider,
         timeouts: read.json(&row.timeouts)?,
         limits: read.json(&row.limits)?,
         tls: read.json(&row.tls)?,
+        connection: read.json(&row.connection)?,
         color: read.number(row.color)?,
         name: row.name,
         website: row.website,
@@ -205,6 +207,7 @@ async fn write(tx: &mut Tx, provider: &Provider) -> Result<(), StoreError> {
         .bind(json(&provider.timeouts))
         .bind(json(&provider.limits))
         .bind(json(&provider.tls))
+        .bind(json(&provider.connection))
         .bind(i64::from(provider.color))
         .bind(provider.revision)
         .bind(provider.created_at_ms)

@@ -3,10 +3,15 @@
 use rondo::{
     model::{
         api_key::{ApiKey, Scope},
-        group::{AnonymousAccess, FailoverRules, Group, GroupKind, Member, PathPolicy, PathRule, Strategy},
+        group::{
+            AnonymousAccess, FailoverRules, Group, GroupKind, Member, PathPolicy, PathRule, Sticky, StickyBy, Strategy,
+        },
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, UserId},
         name::{BaseUrl, Slug},
-        provider::{AuthStyle, Credential, HeaderRules, ModelRules, Provider, Timeouts, TlsOptions},
+        outcome_rule::{OutcomeRule, RuledOutcome},
+        provider::{
+            AuthStyle, Connection, Credential, HeaderRules, ModelRules, Protocol, Provider, Timeouts, TlsOptions,
+        },
         rate_limit::{KeyLimits, UpstreamLimits},
         user::{Role, User},
     },
@@ -30,6 +35,11 @@ pub(crate) fn provider(name: &str) -> Provider {
         timeouts: Timeouts { connect_ms: 1, first_byte_ms: 2, idle_ms: 3, total_ms: 4, stream_total_ms: u32::MAX },
         limits: UpstreamLimits { rpm: 5, concurrency: 6, requests_per_day: u64::from(u32::MAX) + 1 },
         tls: TlsOptions { ca_file: Some("/etc/ca.pem".into()) },
+        connection: Connection {
+            protocol: Protocol::Http2,
+            egress_proxy: Some("http://proxy.example:3128".into()),
+            check_path: Some("/v1/models".into()),
+        },
         color: 7,
         credentials: vec![credential("main"), credential("spare")],
         revision: 0,
@@ -72,6 +82,15 @@ pub(crate) fn group(slug: &str, members: &[&Provider]) -> Group {
         anonymous: AnonymousAccess { allowed: true, limits: key_limits() },
         allowed_origins: vec!["https://app.example.com".into()],
         hide_provider_headers: true,
+        sticky: Sticky { by: StickyBy::Header, header: Some("x-session".into()) },
+        outcome_rules: vec![OutcomeRule {
+            status_from: 400,
+            status_to: 404,
+            body_contains: Some("capacity".into()),
+            header: Some("x-reason: full".into()),
+            outcome: RuledOutcome::Overloaded,
+        }],
+        websocket: true,
         members: (1..).zip(members).map(member).collect(),
         revision: 0,
         created_at_ms: 0,

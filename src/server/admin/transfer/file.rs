@@ -8,9 +8,10 @@ use serde_saphyr::{SnippetMode, Spanned};
 
 use crate::model::{
     error::{ApiError, ApiResult},
-    group::{AnonymousAccess, FailoverRules, GroupKind, PathPolicy, Strategy},
+    group::{AnonymousAccess, FailoverRules, GroupKind, PathPolicy, Sticky, Strategy},
+    outcome_rule::OutcomeRule,
     problem::Issue,
-    provider::{AuthStyle, HeaderRules, ModelRules, SecretInput, Timeouts, TlsOptions, WEIGHT_DEFAULT},
+    provider::{AuthStyle, Connection, HeaderRules, ModelRules, SecretInput, Timeouts, TlsOptions, WEIGHT_DEFAULT},
     rate_limit::UpstreamLimits,
 };
 
@@ -57,6 +58,8 @@ pub(super) struct ProviderEntry {
     pub(super) limits: UpstreamLimits,
     #[serde(default)]
     pub(super) tls: TlsOptions,
+    #[serde(default)]
+    pub(super) connection: Connection,
 }
 
 /// One credential; its secret is written or comes from a variable, and is never exported.
@@ -103,6 +106,12 @@ pub(super) struct GroupEntry {
     pub(super) allowed_origins: Vec<String>,
     #[serde(default)]
     pub(super) hide_provider_headers: bool,
+    #[serde(default)]
+    pub(super) sticky: Sticky,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) outcome_rules: Vec<OutcomeRule>,
+    #[serde(default)]
+    pub(super) websocket: bool,
 }
 
 /// One member, by the provider's name.

@@ -220,9 +220,34 @@ fn provider_draft(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let ProviderEntry { name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, .. } =
-        entry.clone();
-    Ok(ProviderDraft { name, website, base_url, auth, enabled, headers, models, timeouts, limits, tls, credentials })
+    let ProviderEntry {
+        name,
+        website,
+        base_url,
+        auth,
+        enabled,
+        headers,
+        models,
+        timeouts,
+        limits,
+        tls,
+        connection,
+        ..
+    } = entry.clone();
+    Ok(ProviderDraft {
+        name,
+        website,
+        base_url,
+        auth,
+        enabled,
+        headers,
+        models,
+        timeouts,
+        limits,
+        tls,
+        connection,
+        credentials,
+    })
 }
 
 fn secret_of(credential: &CredentialEntry, options: &ApplyOptions) -> Result<Option<SecretInput>, Issue> {
@@ -283,6 +308,9 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         anonymous,
         allowed_origins,
         hide_provider_headers,
+        sticky,
+        outcome_rules,
+        websocket,
         ..
     } = entry.clone();
     let path_policy = entry.path_policy.clone().unwrap_or_else(|| PathPolicy::default_for(kind));
@@ -298,6 +326,9 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         anonymous,
         allowed_origins,
         hide_provider_headers,
+        sticky,
+        outcome_rules,
+        websocket,
         members,
     })
 }

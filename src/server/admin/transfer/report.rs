@@ -49,6 +49,7 @@ pub(super) fn provider_entry(provider: &Provider) -> ProviderEntry {
         timeouts: provider.timeouts,
         limits: provider.limits,
         tls: provider.tls.clone(),
+        connection: provider.connection.clone(),
     }
 }
 
@@ -72,6 +73,9 @@ pub(super) fn group_entry(group: &Group, names: &BTreeMap<ProviderId, String>) -
         anonymous: group.anonymous,
         allowed_origins: group.allowed_origins.clone(),
         hide_provider_headers: group.hide_provider_headers,
+        sticky: group.sticky.clone(),
+        outcome_rules: group.outcome_rules.clone(),
+        websocket: group.websocket,
     }
 }
 

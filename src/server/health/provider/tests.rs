@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        group::{Group, GroupDraft, Member},
+        group::{Group, GroupDraft, Member, Sticky},
         health::{CredentialState as Shown, HealthReason, HealthState},
         id::{CredentialId, GroupId, ProviderId},
         name::{BaseUrl, Slug},
@@ -49,6 +49,7 @@ fn provider(number: u128, credentials: &[u128]) -> Provider {
         timeouts: draft.timeouts,
         limits: draft.limits,
         tls: draft.tls,
+        connection: draft.connection,
         color: 1,
         credentials: credentials.iter().map(credential).collect(),
         revision: 1,
@@ -73,6 +74,9 @@ fn group(members: &[(u128, u32)]) -> Group {
         anonymous: draft.anonymous,
         allowed_origins: Vec::new(),
         hide_provider_headers: false,
+        sticky: Sticky::default(),
+        outcome_rules: Vec::new(),
+        websocket: false,
         members: members.iter().map(member).collect(),
         revision: 1,
         created_at_ms: 0,
