@@ -107,7 +107,6 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("toml", &["server::config"]),
     ("serde_saphyr", &["server::admin"]),
     ("rust_embed", &["serve"]),
-    ("hdrhistogram", &["server::record"]),
     ("tracing_subscriber", &["server::config", "serve"]),
 ];
 
