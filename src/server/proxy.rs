@@ -252,7 +252,14 @@ impl Shared {
     }
 
     /// The head of the answer, filtered and named; the body on its way.
-    fn pass(&self, reply: Reply, call: &Call, mut entry: Box<Entry>, group: &Group, quota: Quota) -> Response<ReplyBody> {
+    fn pass(
+        &self,
+        reply: Reply,
+        call: &Call,
+        mut entry: Box<Entry>,
+        group: &Group,
+        quota: Quota,
+    ) -> Response<ReplyBody> {
         let Reply { answered, candidate, response_time_ms } = reply;
         let Answered { mut head, content, .. } = *answered;
         let (provider, attempts) = (&candidate.provider, entry.attempts.len());

@@ -216,7 +216,8 @@ impl Ask<'_> {
 
     /// Wait for the first output of an answer whose head is there.
     fn patience(&self, provider: &Provider, asked: Instant) -> Patience {
-        let limit = self.first_output_timeout.map_or(provider.stream_timeout, |limit| limit.min(provider.stream_timeout));
+        let limit =
+            self.first_output_timeout.map_or(provider.stream_timeout, |limit| limit.min(provider.stream_timeout));
         Patience { idle: provider.idle_timeout, until: (asked + limit, limit) }
     }
 }

@@ -148,9 +148,23 @@ mod tests {
     fn streams() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             prop::sample::select(vec![
-                ROLE, HELLO, "data: [DONE]", "data:", "event: error", "data: {\"type\":\"ping\"}", "\r", "\n", "\r\n", "\n\n",
-                "\r\n\r\n", ": note", "\u{feff}", "data: {\"error\":{\"code\":503}}", "data: {\"type\":\"message_stop\"}",
-                "data: {\"candidates\":[]}", "data: {\"type\":\"response.created\"}",
+                ROLE,
+                HELLO,
+                "data: [DONE]",
+                "data:",
+                "event: error",
+                "data: {\"type\":\"ping\"}",
+                "\r",
+                "\n",
+                "\r\n",
+                "\n\n",
+                "\r\n\r\n",
+                ": note",
+                "\u{feff}",
+                "data: {\"error\":{\"code\":503}}",
+                "data: {\"type\":\"message_stop\"}",
+                "data: {\"candidates\":[]}",
+                "data: {\"type\":\"response.created\"}",
             ])
             .prop_map(|text| text.as_bytes().to_vec()),
             prop::collection::vec(prop::num::u8::ANY, 0..12),

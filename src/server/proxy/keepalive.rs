@@ -142,7 +142,8 @@ impl Exchange {
     /// A provider's error as the event that tells it.
     fn fail_as(mut self, reply: Reply) -> ReplyBody {
         let status = reply.answered.head.status;
-        let told: Option<Value> = serde_json::from_slice(reply.answered.content.peeked.as_deref().unwrap_or_default()).ok();
+        let told: Option<Value> =
+            serde_json::from_slice(reply.answered.content.peeked.as_deref().unwrap_or_default()).ok();
         let body = told.filter(|body| !body["error"].is_null()).unwrap_or_else(|| {
             let message = format!("the provider answered {}", status.as_u16());
             json!({"error": {"type": "api_error", "code": "upstream_error", "message": message}})

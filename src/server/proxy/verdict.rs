@@ -39,12 +39,7 @@ pub fn next(outcome: AttemptOutcome, may_repeat: bool) -> Next {
         O::RateLimited | O::QuotaExhausted | O::CredentialRefused => Next::AnyOther,
         O::Overloaded | O::ModelNotFound => Next::OtherProvider,
         // It may have been done.
-        O::Reset
-        | O::FirstByteTimeout
-        | O::InvalidResponse
-        | O::ServerError
-        | O::StreamError
-        | O::EmptyStream => {
+        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError | O::StreamError | O::EmptyStream => {
             if may_repeat {
                 Next::OtherProvider
             } else {

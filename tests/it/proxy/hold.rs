@@ -24,7 +24,8 @@ const GEMINI: &str = "/v1beta/models/m:streamGenerateContent";
 
 const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
 const MESSAGE_START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"content\":[]}}\n\n";
-const CREATED: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null}}\n\n";
+const CREATED: &str =
+    "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null}}\n\n";
 const GOOD: &str = "data: {\"from\":\"good\"}\n\ndata: [DONE]\n\n";
 
 /// A whole event stream, ended as HTTP says.
@@ -67,11 +68,8 @@ async fn an_error_event_before_output_fails_over_in_every_dialect() {
         ),
         (
             MESSAGES,
-            [
-                MESSAGE_START,
-                "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
-            ]
-            .concat(),
+            [MESSAGE_START, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"]
+                .concat(),
             O::Overloaded,
         ),
         (GEMINI, "data: {\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\"}}\r\n\r\n".to_owned(), O::Overloaded),
@@ -126,7 +124,8 @@ async fn the_clients_own_mistake_inside_of_a_stream_fails_nobody_over() {
 #[tokio::test]
 async fn five_error_events_trip_a_provider_and_a_rate_limit_only_cools_its_credential() {
     for (error, state) in [("server_error", HealthState::Unhealthy), ("rate_limit", HealthState::Cooling)] {
-        let (first, good, world) = first_and_good(stream(&format!("data: {{\"error\":{{\"type\":\"{error}\"}}}}\n\n")), "").await;
+        let (first, good, world) =
+            first_and_good(stream(&format!("data: {{\"error\":{{\"type\":\"{error}\"}}}}\n\n")), "").await;
         for _ in 0..6 {
             assert_eq!(world.post(&format!("/api/proxy/prod{CHAT}"), "{}").await.text(), GOOD);
         }
@@ -138,7 +137,8 @@ async fn five_error_events_trip_a_provider_and_a_rate_limit_only_cools_its_crede
 
 #[tokio::test]
 async fn a_stream_without_output_is_a_failure_and_never_an_empty_success() {
-    let empty_json = Act::Send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n".to_vec());
+    let empty_json =
+        Act::Send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n".to_vec());
     let no_chunk = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec(), b"0\r\n\r\n".to_vec()].concat();
     for act in [
         stream("data: [DONE]\n\n"),
@@ -267,7 +267,8 @@ async fn a_compressed_stream_cannot_be_read_and_is_not_held() {
 
 #[tokio::test]
 async fn an_error_event_after_output_is_passed_on_and_never_repeated() {
-    let events = ["data: {\"choices\":[{\"delta\":{\"content\":\"H\"}}]}\n\n", "data: {\"error\":{\"code\":429}}\n\n"].concat();
+    let events =
+        ["data: {\"choices\":[{\"delta\":{\"content\":\"H\"}}]}\n\n", "data: {\"error\":{\"code\":429}}\n\n"].concat();
     let (first, good, world) = first_and_good(stream(&events), "").await;
     let answer = world.post(&format!("/api/proxy/prod{CHAT}"), r#"{"stream":true}"#).await;
     assert_eq!((answer.status, answer.text()), (200, events));
@@ -279,7 +280,8 @@ async fn a_generic_post_is_not_repeated_after_an_error_event() {
     let act = stream("data: {\"error\":{\"type\":\"server_error\"}}\n\n");
     let (first, good) = (Provider::start(act).await, Provider::start(stream(GOOD)).await);
     let more = "    strategy: priority\n";
-    let world = World::start(&group_with("generic", more, &[("first", first.address, 900), ("good", good.address, 1)])).await;
+    let world =
+        World::start(&group_with("generic", more, &[("first", first.address, 900), ("good", good.address, 1)])).await;
     assert_eq!(world.post("/api/proxy/prod/x", "{}").await.status, 500);
     assert_eq!((first.count(), good.count()), (1, 0));
     assert_eq!(world.get("/api/proxy/prod/x").await.text(), GOOD, "a GET may be repeated");

@@ -155,7 +155,8 @@ async fn a_group_that_hides_its_providers_names_none_in_comments() {
 async fn a_stream_that_breaks_behind_the_comments_is_interrupted_like_any_other() {
     let content = "data: {\"choices\":[{\"delta\":{\"content\":\"H\"}}]}\n\n";
     let go = Arc::new(Notify::new());
-    let broken = Act::InSteps(vec![Vec::new(), [sse_head(), chunk(content), b"nonsense\r\n".to_vec()].concat()], go.clone());
+    let broken =
+        Act::InSteps(vec![Vec::new(), [sse_head(), chunk(content), b"nonsense\r\n".to_vec()].concat()], go.clone());
     let (world, _providers) = group("", vec![("slow", broken)]).await;
     let (_, answer) = answer_after_comments(&world, CHAT, &go).await;
     let text = answer.text();
@@ -178,10 +179,10 @@ async fn a_client_that_did_not_ask_for_a_stream_gets_no_comments() {
 
 #[tokio::test]
 async fn a_client_that_leaves_behind_comments_cancels_the_provider_and_gives_all_counts_back() {
-    let (world, providers) = group("", vec![("slow", Act::Hang)]).await;
+    let (mut world, providers) = group("", vec![("slow", Act::Hang)]).await;
     let limits = KeyLimits { rpm: Some(0), concurrency: 1, ..KeyLimits::default() };
     let draft = ApiKeyDraft { name: "one".into(), scope: Scope::Global, limits, ..ApiKeyDraft::default() };
-    let world = World { key: world.new_key(draft).await, ..world };
+    world.key = world.new_key(draft).await;
     let mut client = ask_at(&world, CHAT, STREAM).await;
     read_until(&mut client, ": keepalive").await;
     assert_eq!(world.post(&format!("/api/proxy/prod{CHAT}"), STREAM).await.status, 429, "one at a time");

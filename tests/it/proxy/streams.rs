@@ -105,8 +105,8 @@ async fn every_dialect_has_its_own_error_event() {
         let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
         let answer = read_answer(&mut ask_at(&world, path, "{}").await).await;
         let text = answer.text();
-        assert!(text.contains(event) && text.matches("upstream_interrupted").count() == 1, "{path}: {text}");
-        assert!(!answer.complete && text.matches("{\"n\":1}").count() == 1, "{path}: {text}");
+        assert!(text.contains(event) && text.matches("data: ").count() == 2, "{path}: {text}");
+        assert!(!answer.complete && text.starts_with("data: {\"n\":1}\n\n"), "{path}: {text}");
     }
 }
 
@@ -158,21 +158,21 @@ async fn trailers_reach_a_client_that_reads_them_and_nobody_else() {
                   2\r\nhi\r\n0\r\nx-sum: 7\r\nset-cookie: a=1\r\n\r\n";
     let provider = Provider::start(Act::Send(answer.as_bytes().to_vec())).await;
     let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
-    for (version, headers, passes) in [
+    let clients = [
         ("HTTP/1.1", "te: trailers\r\nconnection: te, close\r\n", true),
         ("HTTP/1.1", "connection: close\r\n", false),
         ("HTTP/1.0", "te: trailers\r\n", false),
-    ] {
+    ];
+    for (before, (version, headers, passes)) in clients.into_iter().enumerate() {
         let mut client = ask_with(&world, version, headers, "/x", "{}").await;
         let mut seen = String::new();
         client.read_to_string(&mut seen).await.expect("an answer");
         assert!(seen.contains("hi") && !seen.contains("a=1"), "{seen}");
         assert_eq!(seen.contains("x-sum: 7"), passes, "{version} {headers}: {seen}");
         assert_eq!(provider.seen().last().expect("a request").contains("te: trailers"), headers.contains("trailers"));
-        let record = world.log(1).await.remove(0);
+        let record = world.log(before + 1).await.remove(0);
         assert_eq!(record.row.outcome, Outcome::Served, "{version} {headers}");
     }
-    assert_eq!(world.log(3).await.len(), 3);
     assert_eq!(provider.connections(), 1, "trailers end a body well: the connection is kept");
 }
 

@@ -89,7 +89,8 @@ fn anthropic(json: &Value) -> Meaning {
         "ping" | "message_start" | "content_block_stop" => Meaning::Ignorable,
         "content_block_start" => {
             let block = &json["content_block"];
-            let announced = matches!(block["type"].as_str(), Some("text" | "thinking" | "tool_use" | "server_tool_use"));
+            let announced =
+                matches!(block["type"].as_str(), Some("text" | "thinking" | "tool_use" | "server_tool_use"));
             output_if(!announced || is_filled(&block["text"]) || is_filled(&block["thinking"]))
         }
         "content_block_delta" => output_if(is_filled_beside(&json["delta"], &["type"])),
