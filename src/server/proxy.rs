@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! call -> authenticate -> authorize -> admit -> inbound -> select -> forward/attempt -> headers -> reply
+//!                                                                      hold, keepalive
 //! ```
+//!
+//! Event streams alone are held until their first output ([`hold`]), and only clients that wait for
+//! one are sent comments meanwhile ([`keepalive`]).
 //!
 //! Each stage takes the value the last one made, so leaving one out does not compile. One routing
 //! table serves the whole request. Nothing here waits for the store, the bus or the control plane.
@@ -142,9 +146,9 @@ impl Proxy {
         let (id, origin) = (entry.id, call.headers.get(header::ORIGIN).cloned());
         let mut written = Written::default();
         let mut response = match shared.prepare(&call, body, &mut entry, now_unix_ms, &mut written).await {
-            Ok(Prepared::Ready(ready)) => Exchange { shared: self.shared.clone(), call, entry, ready }.answer().await,
-            Ok(Prepared::Preflight(group)) => answer_preflight(&group, &call, entry),
-            Err(error) => refuse(&error, entry),
+            Ok(ready) => Exchange { shared: self.shared.clone(), call, entry, ready }.answer().await,
+            Err(Early::Preflight(group)) => answer_preflight(&group, &call, entry),
+            Err(Early::Refused(error)) => refuse(&error, entry),
         };
         if let Some(decision) = &written.decision {
             admit::write(decision, response.headers_mut());
@@ -164,10 +168,16 @@ struct Written {
     group: Option<Arc<Group>>,
 }
 
-/// What comes of the stages ahead of the first attempt.
-enum Prepared {
-    Ready(Ready),
+/// How a request ends ahead of its first attempt.
+enum Early {
     Preflight(Arc<Group>),
+    Refused(ProxyError),
+}
+
+impl From<ProxyError> for Early {
+    fn from(error: ProxyError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 /// A request that may be asked: all that attempts need, and all that is given back at its end.
@@ -192,14 +202,14 @@ impl Shared {
         entry: &mut Entry,
         now_unix_ms: i64,
         written: &mut Written,
-    ) -> Result<Prepared, ProxyError> {
+    ) -> Result<Ready, Early> {
         let table = self.routing.load();
         if let Some(group) = preflight(call, table.group(call.slug())) {
-            return Ok(Prepared::Preflight(group));
+            return Err(Early::Preflight(group));
         }
         // The record counts requests until their bodies end.
         if self.recorder.in_flight() > self.settings.max_in_flight {
-            return Err(ProxyError::Overloaded);
+            return Err(ProxyError::Overloaded.into());
         }
         let caller = authenticate::authenticate(&table, call, now_unix_ms)?;
         entry.set_key(caller.key());
@@ -217,7 +227,7 @@ impl Shared {
         let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
         let hash = sticky_hash(&caller, call);
         let streams = wish.stream || call.asks_for_events();
-        Ok(Prepared::Ready(Ready { group, quota, payload, model, hash, replayable, streams }))
+        Ok(Ready { group, quota, payload, model, hash, replayable, streams })
     }
 
     /// Asks one candidate after another until one answers.
