@@ -215,6 +215,9 @@ pub struct Attempt {
     pub started_us: u64,
     /// Response head after the attempt's start, microseconds.
     pub first_byte_us: Option<u64>,
+    /// First output of its event stream after the attempt's start, microseconds.
+    #[serde(default)]
+    pub first_output_us: Option<u64>,
     /// Its end after its start, microseconds.
     pub ended_us: u64,
     /// Why it was the one drawn: credits, only candidate, trial.

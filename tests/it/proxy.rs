@@ -3,6 +3,8 @@
 mod access;
 mod edge;
 mod failover;
+mod hold;
+mod keepalive;
 mod passing;
 mod streams;
 

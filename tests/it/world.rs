@@ -206,7 +206,8 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+/// An answer of these bytes.
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Answer {
             status: 0,

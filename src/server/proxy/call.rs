@@ -104,6 +104,19 @@ impl Call {
             || self.headers.contains_key("idempotency-key")
     }
 
+    /// Whether the head asks for an event stream and nothing else. A client that would take JSON as
+    /// well gets whatever the provider sends.
+    pub fn asks_for_events(&self) -> bool {
+        let values = self.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds = values.flat_map(|value| value.split(',')).peekable();
+        let accepts = kinds.peek().is_some()
+            && kinds.all(|kind| {
+                let kind = kind.split(';').next().unwrap_or_default();
+                kind.trim().eq_ignore_ascii_case("text/event-stream")
+            });
+        accepts || self.target.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+
     /// `User-Agent`, empty when there is none.
     pub fn user_agent(&self) -> &str {
         self.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -263,6 +276,17 @@ mod tests {
         assert_eq!(call.query(), Some("a=1&b=%202"));
         let only = super::tests::call("/api/proxy/p/x?key=rd_x", &[]).expect("fine");
         assert_eq!(only.query(), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_but_events_asks_for_a_stream() {
+        let asks = |uri: &str, accept: &str| call(uri, &[("accept", accept)]).expect("fine").asks_for_events();
+        assert!(asks("/api/proxy/p/x", "text/event-stream"));
+        assert!(asks("/api/proxy/p/x", "Text/Event-Stream; q=1"));
+        assert!(asks("/api/proxy/p/x?a=1&alt=sse", "*/*"));
+        assert!(!asks("/api/proxy/p/x", "application/json, text/event-stream"));
+        assert!(!asks("/api/proxy/p/x?alt=json", "*/*"));
+        assert!(!call("/api/proxy/p/x", &[]).expect("fine").asks_for_events());
     }
 
     #[test]

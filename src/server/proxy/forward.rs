@@ -6,7 +6,7 @@ use http::header;
 
 use super::{
     Shared,
-    attempt::{Answered, Ask, Attempted, attempt},
+    attempt::{Answered, Ask, Attempted, Seen, attempt},
     entry::Entry,
     error::ProxyError,
     inbound::Payload,
@@ -129,7 +129,10 @@ impl Run<'_> {
         let elapsed_us = entry.elapsed_us() - started_us;
         match attempted {
             Attempted::Answer(answered) => Ok(self.answered(candidate, answered, elapsed_us, entry)),
-            Attempted::Failed { outcome, detail, .. } => Ok(self.failed(candidate, outcome, detail, elapsed_us, entry)),
+            Attempted::Failed { outcome, detail, seen, .. } => {
+                close(entry, outcome, seen, elapsed_us, detail.clone());
+                Ok(self.failed(candidate, outcome, detail))
+            }
             Attempted::Inbound(fault) => {
                 close(entry, AttemptOutcome::ClientLeft, None, elapsed_us, String::new());
                 Err(match ProxyError::from(fault) {
@@ -154,6 +157,7 @@ impl Run<'_> {
             status: None,
             started_us,
             first_byte_us: None,
+            first_output_us: None,
             ended_us: 0,
             chosen: std::mem::take(&mut candidate.chosen),
             detail: String::new(),
@@ -170,18 +174,19 @@ impl Run<'_> {
     ) -> Step {
         let now_ms = self.shared.clock.now_ms();
         let outcome = answered.outcome;
-        let body = answered.peeked.as_deref().unwrap_or_default();
+        let body = answered.content.peeked.as_deref().unwrap_or_default();
         let asked_ms = (answered.head.status.as_u16() >= 400)
             .then(|| cooldown::read(&answered.head.headers, body, self.shared.unix_ms(now_ms)))
             .flatten();
         self.learn(&mut candidate, outcome, asked_ms, now_ms);
         let status = answered.head.status;
-        close(entry, outcome, Some(status.as_u16()), elapsed_us, String::new());
+        let first_byte_us = close(entry, outcome, Some(answered.seen), elapsed_us, answered.detail.to_owned());
         if outcome == AttemptOutcome::Answered {
-            candidate.permit.first_byte(now_ms, elapsed_us);
+            candidate.permit.first_byte(now_ms, first_byte_us);
+            entry.first_output(answered.first_output);
         }
         let next = self.after(&candidate, outcome, status.as_u16());
-        let reply = Box::new(Reply { answered, candidate, response_time_ms: elapsed_us / 1_000 });
+        let reply = Box::new(Reply { answered, candidate, response_time_ms: first_byte_us / 1_000 });
         if next == Next::Nobody {
             return Step::Done(reply);
         }
@@ -189,17 +194,9 @@ impl Run<'_> {
         Step::Again(next)
     }
 
-    fn failed(
-        &mut self,
-        mut candidate: Candidate,
-        outcome: AttemptOutcome,
-        detail: String,
-        elapsed_us: u64,
-        entry: &mut Entry,
-    ) -> Step {
+    fn failed(&mut self, mut candidate: Candidate, outcome: AttemptOutcome, detail: String) -> Step {
         let now_ms = self.shared.clock.now_ms();
         self.learn(&mut candidate, outcome, None, now_ms);
-        close(entry, outcome, None, elapsed_us, detail.clone());
         tracing::debug!(provider = %candidate.provider.name, outcome = outcome.as_str(), detail, "attempt failed");
         self.last = Some(Last::Failure(outcome, detail));
         match verdict::next(outcome, self.may_repeat) {
@@ -299,13 +296,15 @@ fn pass_on(mut reply: Reply, smallest_wait_ms: Option<u64>) -> Result<Reply, Pro
     }
 }
 
-/// Writes the end of the attempt into the record.
-fn close(entry: &mut Entry, outcome: AttemptOutcome, status: Option<u16>, elapsed_us: u64, detail: String) {
-    if let Some(attempt) = entry.attempts.last_mut() {
-        attempt.outcome = outcome;
-        attempt.status = status;
-        attempt.first_byte_us = status.map(|_| elapsed_us);
-        attempt.ended_us = elapsed_us;
-        attempt.detail = detail;
-    }
+/// Writes the end of the attempt into the record; the time to its response head, microseconds.
+fn close(entry: &mut Entry, outcome: AttemptOutcome, seen: Option<Seen>, elapsed_us: u64, detail: String) -> u64 {
+    let head_us = seen.map_or(0, |seen| entry.until_us(seen.at));
+    let Some(attempt) = entry.attempts.last_mut() else { return 0 };
+    let first_byte_us = head_us.saturating_sub(attempt.started_us);
+    attempt.outcome = outcome;
+    attempt.status = seen.map(|seen| seen.status.as_u16());
+    attempt.first_byte_us = seen.map(|_| first_byte_us);
+    attempt.ended_us = elapsed_us;
+    attempt.detail = detail;
+    first_byte_us
 }

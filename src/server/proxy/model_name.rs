@@ -17,16 +17,28 @@ pub struct ModelName {
     place: Option<Range<usize>>,
 }
 
+/// What a body asks for, read in one pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The model.
+    pub model: Option<ModelName>,
+    /// `"stream": true`.
+    pub stream: bool,
+}
+
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow)]
     model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
 }
 
-impl ModelName {
-    /// Reads the top-level `model` of a JSON body, or `…/models/{name}:{verb}` of the path.
-    pub fn find(headers: &HeaderMap, tail: &str, body: &Bytes) -> Option<Self> {
-        Self::in_body(headers, body).or_else(|| Self::in_path(tail))
+impl Wish {
+    /// Reads the top-level `model` and `stream` of a JSON body, or `…/models/{name}:{verb}` of the path.
+    pub fn read(headers: &HeaderMap, tail: &str, body: &Bytes) -> Self {
+        let in_body = Self::in_body(headers, body).unwrap_or_default();
+        Self { model: in_body.model.or_else(|| ModelName::in_path(tail)), stream: in_body.stream }
     }
 
     fn in_body(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
@@ -35,7 +47,19 @@ impl ModelName {
             return None;
         }
         let text = std::str::from_utf8(body).ok()?;
-        let raw = serde_json::from_str::<Named<'_>>(text).ok()?.model?.get();
+        let named = serde_json::from_str::<Named<'_>>(text).ok()?;
+        let stream = named.stream.is_some_and(|raw| raw.get() == "true");
+        Some(Self { model: named.model.and_then(|raw| ModelName::at(text, raw.get())), stream })
+    }
+}
+
+impl ModelName {
+    /// Reads what [`Wish::read`] does, and the model alone.
+    pub fn find(headers: &HeaderMap, tail: &str, body: &Bytes) -> Option<Self> {
+        Wish::read(headers, tail, body).model
+    }
+
+    fn at(text: &str, raw: &str) -> Option<Self> {
         let name: Cow<'_, str> = serde_json::from_str(raw).ok()?;
         // The raw value borrows from the body, so their distance is its place.
         let start = raw.as_ptr() as usize - text.as_ptr() as usize;
@@ -71,6 +95,15 @@ mod tests {
         assert_eq!(found.name, "gpt-4");
         let mapped = found.replace(&body, "gpt-4.1 \"q\"");
         assert_eq!(&mapped[..], b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4.1 \\\"q\\\"\" , \"x\":{\"model\":\"no\"} }");
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_by_true_and_nothing_else() {
+        let asks = |body: &'static str| Wish::read(&HeaderMap::new(), "", &Bytes::from_static(body.as_bytes())).stream;
+        assert!(asks(r#"{"model":"m","stream": true }"#));
+        for body in [r#"{"stream":false}"#, r#"{"stream":"true"}"#, r#"{"x":{"stream":true}}"#, "{}", "", "[true]"] {
+            assert!(!asks(body), "{body}");
+        }
     }
 
     #[test]

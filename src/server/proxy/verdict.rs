@@ -39,14 +39,13 @@ pub fn next(outcome: AttemptOutcome, may_repeat: bool) -> Next {
         O::RateLimited | O::QuotaExhausted | O::CredentialRefused => Next::AnyOther,
         O::Overloaded | O::ModelNotFound => Next::OtherProvider,
         // It may have been done.
-        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError => {
+        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError | O::StreamError | O::EmptyStream => {
             if may_repeat {
                 Next::OtherProvider
             } else {
                 Next::Nobody
             }
         }
-        O::StreamError | O::EmptyStream => Next::OtherProvider,
         // Content went out.
         O::BodyBroken | O::IdleTimeout | O::TotalTimeout => Next::Nobody,
     }
@@ -106,6 +105,7 @@ pub fn last_word(outcome: AttemptOutcome, detail: &str, may_repeat: bool) -> Pro
         O::Reset if ambiguous => upstream("upstream_ambiguous", false),
         O::Reset => upstream("upstream_reset", false),
         O::InvalidResponse => upstream("upstream_invalid_response", false),
+        O::EmptyStream => upstream("upstream_empty_stream", false),
         _ => upstream("upstream_error", false),
     }
 }
@@ -116,7 +116,13 @@ mod tests {
 
     #[test]
     fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
-        for outcome in [AttemptOutcome::Reset, AttemptOutcome::FirstByteTimeout, AttemptOutcome::ServerError] {
+        for outcome in [
+            AttemptOutcome::Reset,
+            AttemptOutcome::FirstByteTimeout,
+            AttemptOutcome::ServerError,
+            AttemptOutcome::StreamError,
+            AttemptOutcome::EmptyStream,
+        ] {
             assert_eq!(next(outcome, may_repeat(GroupKind::Llm, false)), Next::OtherProvider);
             assert_eq!(next(outcome, may_repeat(GroupKind::Generic, true)), Next::OtherProvider);
             assert_eq!(next(outcome, may_repeat(GroupKind::Generic, false)), Next::Nobody);

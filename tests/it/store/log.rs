@@ -64,6 +64,7 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             status: Some(200),
             started_us: 10,
             first_byte_us: Some(20),
+            first_output_us: None,
             ended_us: 30,
             chosen: "credits".into(),
             detail: String::new(),

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::{
@@ -33,6 +36,7 @@ pub(crate) enum Act {
 pub(crate) struct Provider {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
     /// Told when a client closes its side while an answer is under way.
     pub(crate) abandoned: Arc<Notify>,
     task: JoinHandle<()>,
@@ -70,15 +74,17 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (seen, abandoned) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn({
-            let (seen, abandoned) = (seen.clone(), abandoned.clone());
+            let (seen, abandoned, connections) = (seen.clone(), abandoned.clone(), connections.clone());
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
+                    connections.fetch_add(1, Relaxed);
                     tokio::spawn(serve(stream, seen.clone(), act.clone(), abandoned.clone()));
                 }
             }
         });
-        Self { address, seen, abandoned, task }
+        Self { address, seen, connections, abandoned, task }
     }
 
     /// An address where nothing listens.
@@ -90,6 +96,11 @@ impl Provider {
     /// Requests it got, heads and bodies as they came.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many connections were opened to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
     }
 
     /// How many requests it got.
