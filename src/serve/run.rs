@@ -127,7 +127,12 @@ impl Running {
         tasks.keep_house(&foundation.store, &recorder, &settings.log);
         tasks.watch_health(board, recorder, limiter, clock);
         tasks.write_log(writer, foundation.store);
-        let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });
+        let services = Arc::new(Services {
+            proxy,
+            site: router,
+            trusted: settings.web.trusted_proxies.clone(),
+            patience: settings.web.patience,
+        });
         let connections = usize::try_from(settings.gateway.max_in_flight).unwrap_or(usize::MAX).saturating_add(1024);
         let accepting = tokio::spawn(listen::accept(listener, services, connections, drain.clone(), abort.clone()));
         let drain_time = settings.web.drain;
@@ -156,6 +161,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         replay_budget: settings.gateway.replay_budget,
         max_in_flight: settings.gateway.max_in_flight,
         trusted_proxies: settings.web.trusted_proxies.clone(),
+        body_patience: settings.web.patience.body,
     }
 }
 

@@ -26,7 +26,7 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     net::SocketAddr,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -75,6 +75,8 @@ pub struct ProxySettings {
     pub max_in_flight: u32,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a client may take for the next part of its body.
+    pub body_patience: Duration,
 }
 
 /// The data plane. Cheap to clone.
@@ -192,8 +194,12 @@ impl Shared {
         written.group = Some(group.clone());
         let quota = self.admit(&caller, &group, call, written)?;
         let settings = &self.settings;
-        let mut payload =
-            inbound::receive(body, settings.body_limit, settings.replay_limit, &self.replay_budget).await?;
+        let limits = inbound::Limits {
+            body: settings.body_limit,
+            replay: settings.replay_limit,
+            patience: settings.body_patience,
+        };
+        let mut payload = inbound::receive(body, limits, &self.replay_budget).await?;
         entry.request_bytes = Some(payload.seen.clone());
         let model = payload.whole().and_then(|whole| ModelName::find(&call.headers, call.tail(), whole));
         entry.model = model.as_ref().map(|model| model.name.clone());

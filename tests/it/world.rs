@@ -68,6 +68,15 @@ impl World {
 
     /// Starts with settings besides.
     pub(crate) async fn start_with(file: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_changed(file, settings, |_| ()).await
+    }
+
+    /// The same, changed once more in a way that no variable offers.
+    pub(crate) async fn start_changed(
+        file: &str,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().to_path_buf();
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
@@ -76,7 +85,8 @@ impl World {
         ]);
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let sources = Sources { environment, flags: BTreeMap::new(), working_dir: path };
-        let settings = Settings::load(&sources).expect("good settings");
+        let mut settings = Settings::load(&sources).expect("good settings");
+        change(&mut settings);
         let admin = Foundation::open(&settings).await.expect("a foundation").admin();
         let who = Principal::system("test");
         let options = ApplyOptions::default();
@@ -138,8 +148,13 @@ impl World {
 
     /// Sends these bytes on a connection of their own and reads to its end.
     pub(crate) async fn raw(&self, request: &str) -> Answer {
+        self.raw_bytes(request.as_bytes()).await
+    }
+
+    /// The same for bytes that are no text.
+    pub(crate) async fn raw_bytes(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("sent");
+        stream.write_all(request).await.expect("sent");
         read_answer(&mut stream).await
     }
 
@@ -206,7 +221,7 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Answer {
             status: 0,

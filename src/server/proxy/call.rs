@@ -12,8 +12,6 @@ use super::error::ProxyError;
 
 /// Where the data plane lives.
 pub const PREFIX: &str = "/api/proxy/";
-/// Longest request target, bytes.
-const TARGET_MAX: usize = 16 * 1024;
 
 /// The head of a request.
 pub struct Call {
@@ -36,9 +34,6 @@ impl Call {
     /// Reads the head; refuses a path that tricks.
     pub fn parse(head: Parts, peer: SocketAddr, trusted: &[IpNet]) -> Result<Self, ProxyError> {
         let target = head.uri.path_and_query().cloned().ok_or(ProxyError::BadPath("it is empty"))?;
-        if target.as_str().len() > TARGET_MAX {
-            return Err(ProxyError::BadPath("it is longer than 16 KiB"));
-        }
         let path = target.path();
         let rest = path.strip_prefix(PREFIX).ok_or(ProxyError::GroupNotFound)?;
         let slug_end = PREFIX.len() + rest.find('/').unwrap_or(rest.len());
