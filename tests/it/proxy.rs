@@ -1,10 +1,16 @@
 //! The data plane through real sockets: what the client saw, what each provider got, what was recorded.
 
 mod access;
+mod answers;
+mod bodies;
 mod edge;
+mod egress;
 mod failover;
+mod headers;
+mod http2;
 mod passing;
 mod streams;
+mod tls;
 
 use std::net::SocketAddr;
 

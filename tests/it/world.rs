@@ -1,5 +1,6 @@
 //! The test language: a whole Rondo on a free port, providers that do what a test scripts.
 
+pub(crate) mod peer;
 pub(crate) mod provider;
 
 use std::{collections::BTreeMap, net::SocketAddr};

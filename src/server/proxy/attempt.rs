@@ -93,13 +93,17 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
             }
             Ok(Ok(response)) => return judge(response, lease, candidate).await,
             // Nothing was sent on a connection that had just been closed: no attempt was made yet.
-            Ok(Err(SendFault::NotSent(unsent))) => match provider.pool.lease(Freshness::Fresh).await {
+            Ok(Err(SendFault::NotSent(unsent))) if reused => match provider.pool.lease(Freshness::Fresh).await {
                 Ok(fresh) => (lease, request) = (fresh, *unsent),
                 Err(fault) => {
                     payload.give_back(unsent.into_body());
                     return failed(verdict::of_connect(&fault), fault.to_string());
                 }
             },
+            Ok(Err(SendFault::NotSent(unsent))) => {
+                payload.give_back(unsent.into_body());
+                return failed(AttemptOutcome::Connect, "closed before the request was read".to_owned());
+            }
             Ok(Err(SendFault::Reset(error))) => {
                 let detail = format!("closed before a byte of the answer: {error}");
                 return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, stale: reused };
