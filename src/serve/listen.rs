@@ -99,6 +99,7 @@ pub(crate) async fn accept(
     drop(listener);
     connections.close();
     connections.wait().await;
+    services.proxy.settle().await;
 }
 
 /// One connection too many: a short 503 instead of silence.

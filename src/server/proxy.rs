@@ -21,6 +21,7 @@ pub mod model_name;
 pub mod reply;
 pub mod select;
 pub mod verdict;
+pub mod websocket;
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
@@ -31,9 +32,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use ipnet::IpNet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use reply::ReplyBody;
 
@@ -49,6 +50,7 @@ use self::{
     model_name::ModelName,
     reply::{Dialect, Parts, TimeLimits},
     select::Draw,
+    websocket::Tunnel,
 };
 use crate::{
     model::group::GroupKind,
@@ -95,6 +97,8 @@ pub struct Shared {
     replay_budget: Arc<ReplayBudget>,
     /// Cancelled when draining ends: streams still open say goodbye.
     closing: CancellationToken,
+    /// WebSockets outlive the connections that brought them.
+    tunnels: TaskTracker,
 }
 
 impl Shared {
@@ -114,13 +118,20 @@ impl Proxy {
         closing: CancellationToken,
     ) -> Self {
         let replay_budget = ReplayBudget::new(settings.replay_budget);
-        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing };
+        let tunnels = TaskTracker::new();
+        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing, tunnels };
         Self { shared: Arc::new(shared) }
     }
 
     /// Whether a path belongs to the data plane.
     pub fn claims(path: &str) -> bool {
         path.starts_with(call::PREFIX)
+    }
+
+    /// Waits until every WebSocket has ended; call it when no new one can begin.
+    pub async fn settle(&self) {
+        self.shared.tunnels.close();
+        self.shared.tunnels.wait().await;
     }
 
     /// Answers one request.
@@ -192,6 +203,9 @@ impl Shared {
         let group = authorize::authorize(&table, &caller, call)?;
         entry.set_group(&group);
         written.group = Some(group.clone());
+        if call.websocket.is_some() && !group.websocket {
+            return Err(ProxyError::UpgradeNotAllowed);
+        }
         let quota = self.admit(&caller, &group, call, written)?;
         let settings = &self.settings;
         let limits = inbound::Limits {
@@ -229,6 +243,9 @@ impl Shared {
     /// The head of the answer, filtered and named; the body on its way.
     fn pass(&self, passed: Passed, call: &Call, mut entry: Box<Entry>) -> Response<ReplyBody> {
         let (reply, group, quota) = match passed {
+            Passed::Reply(reply, group, quota) if reply.answered.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                return self.switch(*reply, &group, quota, call, entry);
+            }
             Passed::Reply(reply, group, quota) => (*reply, group, quota),
             Passed::Preflight(group) => return answer_preflight(&group, call, entry),
         };
@@ -260,6 +277,37 @@ impl Shared {
         });
         head.version = http::Version::HTTP_11;
         Response::from_parts(head, body)
+    }
+
+    /// The provider has switched to WebSocket: so does the client, and both are joined.
+    fn switch(
+        &self,
+        reply: Reply,
+        group: &Group,
+        quota: Quota,
+        call: &Call,
+        mut entry: Box<Entry>,
+    ) -> Response<ReplyBody> {
+        let provider = reply.candidate.provider.clone();
+        let mut head = reply.answered.head;
+        entry.first_byte(head.status.as_u16());
+        headers::from_provider(&mut head.headers, true);
+        headers::name_provider(&mut head.headers, group, &provider, reply.response_time_ms, entry.attempts.len());
+        websocket::ask(&mut head.headers);
+        if let (Some(client), Some(switched)) = (call.websocket.clone(), head.extensions.remove::<OnUpgrade>()) {
+            let tunnel = Tunnel {
+                client,
+                provider: switched,
+                entry,
+                permit: reply.candidate.permit,
+                clock: self.clock,
+                idle: provider.idle_timeout,
+                closing: self.closing.clone(),
+                places: (reply.candidate.places, quota.into_place()),
+            };
+            self.tunnels.spawn(tunnel.run());
+        }
+        Response::from_parts(head, ReplyBody::own(Bytes::new(), None))
     }
 }
 

@@ -11,6 +11,7 @@ mod http2;
 mod passing;
 mod streams;
 mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 

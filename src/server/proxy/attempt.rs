@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::{call::Call, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict};
+use super::{call::Call, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict, websocket};
 use crate::{
     model::{id::RequestId, request_log::AttemptOutcome},
     server::{
@@ -73,7 +73,11 @@ pub struct Ask<'a> {
 pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload, freshness: Freshness) -> Attempted {
     let provider = &candidate.provider;
     let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, stale: false };
-    let mut lease = match provider.pool.lease(freshness).await {
+    let leased = match ask.call.websocket {
+        Some(_) => provider.pool.lease_for_upgrade().await,
+        None => provider.pool.lease(freshness).await,
+    };
+    let mut lease = match leased {
         Ok(lease) => lease,
         Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
     };
@@ -139,6 +143,9 @@ fn build(ask: &Ask<'_>, candidate: &Candidate, body: Outbound) -> Option<Request
     *request.uri_mut() = target(&provider.base_path, ask.call.tail(), ask.call.query(), query_key)?;
     *request.headers_mut() = headers::to_provider(&ask.call.headers, provider, credential, ask.id, ask.identity);
     set_length(&mut request);
+    if ask.call.websocket.is_some() {
+        websocket::ask(request.headers_mut());
+    }
     Some(request)
 }
 
