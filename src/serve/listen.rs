@@ -143,7 +143,7 @@ async fn serve_connection(
         speak_http2(io, client, drain.clone(), abort).await;
     } else {
         // A client that took its time for the first byte has that much less for the first head.
-        let head = patience.head.saturating_sub(accepted.elapsed()).max(patience.head / 4);
+        let head = patience.head.saturating_sub(accepted.elapsed()).max(patience.head / 30);
         speak_http1(io, client, head, drain.clone(), abort).await;
     }
     // A stop does not wait for clients that have their answers.

@@ -110,7 +110,8 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
             }
             Ok(Err(SendFault::Reset(error))) => {
                 let detail = format!("closed before a byte of the answer: {error}");
-                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, stale: reused };
+                let stale = lease.was_stale(&error);
+                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, stale };
             }
             Ok(Err(SendFault::Invalid(error))) => {
                 return failed(AttemptOutcome::InvalidResponse, format!("not valid HTTP: {error}"));

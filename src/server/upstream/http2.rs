@@ -254,6 +254,11 @@ fn was_refused(error: &hyper::Error) -> bool {
     })
 }
 
+/// Whether the peer ended the one stream and nothing else.
+pub(super) fn was_reset(error: &hyper::Error) -> bool {
+    cause(error).is_some_and(|error| error.is_remote() && error.is_reset())
+}
+
 /// A body that remembers how it failed: hyper only resets the stream.
 struct Watched {
     body: Outbound,

@@ -134,6 +134,12 @@ impl Lease {
         Ok(response)
     }
 
+    /// Whether the exchange may have failed because its connection had been kept for too long; a stream
+    /// that the peer reset by itself did not.
+    pub fn was_stale(&self, error: &hyper::Error) -> bool {
+        self.reused && !http2::was_reset(error)
+    }
+
     /// Keeps the connection for the next exchange; call it when the body has ended well.
     pub fn release(self) {
         // A connection opened to switch protocols does not belong among streams.

@@ -179,7 +179,7 @@ async fn the_race_for_a_closing_connection_is_never_lost_by_a_client() {
     let peer = Peer::start(Speaks::Http1, None, |seen: Seen| async move {
         let mut response = answer(200, seen.body);
         // Told by half of them only: the other half is a surprise.
-        if seen.uri.path().len() % 2 == 0 {
+        if seen.uri.path().len().is_multiple_of(2) {
             response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
         }
         response

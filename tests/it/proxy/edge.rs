@@ -309,6 +309,28 @@ async fn a_head_that_does_not_come_ends_the_connection_in_time() {
 }
 
 #[tokio::test]
+async fn hundreds_of_half_heads_disturb_nobody() {
+    let provider = Provider::start(json(200, "{}")).await;
+    let world = impatient(&provider, &[]).await;
+    let mut half = Vec::new();
+    for _ in 0..300 {
+        let mut stream = world.connect().await;
+        stream.write_all(b"GET /api/proxy/prod/x HTTP/1.1\r\nhost: x\r\nx-a: ").await.expect("sent");
+        half.push(stream);
+    }
+    let opened = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(world.post("/api/proxy/prod/v1/x", "{}").await.status, 200);
+    }
+    assert!(opened.elapsed() < Duration::from_secs(2), "twenty requests took {:?}", opened.elapsed());
+    for mut stream in half {
+        let ended = timeout(Duration::from_secs(5), stream.read(&mut [0; 64])).await.expect("it closes");
+        assert_eq!(ended.unwrap_or(0), 0);
+    }
+    assert!(opened.elapsed() < SHORT + Duration::from_secs(2), "closed after {:?}", opened.elapsed());
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_408_and_blames_nobody() {
     let provider = Provider::start(json(200, "{}")).await;
     // Held in memory, and flowing because it is larger than what is held.

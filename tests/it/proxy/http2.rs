@@ -292,14 +292,19 @@ async fn a_client_of_http_2_that_asks_nothing_is_let_go_and_a_stream_of_it_may_e
     let (mut busy, idle) = (client(&world).await, client(&world).await);
     let asked = busy.send_request(request(&world, "/api/proxy/prod/x", "{}"));
     let asked = tokio::spawn(asked);
-    let opened = Instant::now();
-    while !idle.is_closed() || !busy.is_closed() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        assert!(opened.elapsed() < Duration::from_secs(5), "still open");
-    }
+    closes(&idle).await;
     go.notify_one();
     let response = asked.await.expect("no panic").expect("an answer");
     assert_eq!(response.into_body().collect().await.expect("whole").to_bytes(), "at last");
+    closes(&busy).await;
+}
+
+async fn closes(sender: &SendRequest<Full<Bytes>>) {
+    let asked = Instant::now();
+    while !sender.is_closed() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(asked.elapsed() < Duration::from_secs(5), "still open");
+    }
 }
 
 #[tokio::test]
@@ -319,6 +324,24 @@ async fn a_reset_stream_may_have_been_carried_out() {
     let answered = world.post("/api/proxy/prod/x", "{}").await;
     assert_eq!((answered.status, answered.code().as_str()), (502, "upstream_ambiguous"));
     assert_eq!(world.log(1).await[0].attempts[0].outcome, AttemptOutcome::Reset);
+}
+
+#[tokio::test]
+async fn a_reset_stream_is_no_stale_connection() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let resetting = streams(1_000, {
+        let asked = asked.clone();
+        move |number, mut respond| {
+            asked.store(number, Relaxed);
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        }
+    })
+    .await;
+    let world = World::start(&over_http2(resetting)).await;
+    for number in 1..=3 {
+        assert_eq!(world.post("/api/proxy/prod/x", "{}").await.code(), "upstream_reset");
+        assert_eq!(asked.load(Relaxed), number, "asked once, on a connection that serves on");
+    }
 }
 
 #[tokio::test]
