@@ -3,7 +3,9 @@
 mod answer;
 pub mod command;
 pub mod demo;
+mod edge;
 pub mod foundation;
+mod link;
 pub mod listen;
 pub mod run;
 pub mod site;

@@ -75,6 +75,7 @@ impl Running {
             proxy: plane.proxy.clone(),
             site: office.routes().merge(more(office.sessions.clone())).merge(site::probes(readiness)),
             trusted: settings.web.trusted_proxies.clone(),
+            patience: settings.web.patience,
         });
         let tasks = start_tasks(settings, foundation, plane, office.hub);
         let connections = usize::try_from(settings.gateway.max_in_flight).unwrap_or(usize::MAX).saturating_add(1024);
@@ -190,6 +191,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         replay_budget: settings.gateway.replay_budget,
         max_in_flight: settings.gateway.max_in_flight,
         trusted_proxies: settings.web.trusted_proxies.clone(),
+        body_patience: settings.web.patience.body,
     }
 }
 

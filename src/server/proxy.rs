@@ -29,6 +29,7 @@ pub mod model_name;
 pub mod reply;
 pub mod select;
 pub mod verdict;
+pub mod websocket;
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
@@ -39,9 +40,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use ipnet::IpNet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use reply::ReplyBody;
 
@@ -60,6 +61,7 @@ use self::{
     model_name::{ModelName, Wish},
     reply::{Parts, TimeLimits},
     select::{Candidate, Draw},
+    websocket::Tunnel,
 };
 use crate::{
     model::group::GroupKind,
@@ -86,6 +88,8 @@ pub struct ProxySettings {
     pub max_in_flight: u32,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a client may take for the next part of its body.
+    pub body_patience: Duration,
 }
 
 /// The data plane. Cheap to clone.
@@ -104,6 +108,8 @@ pub struct Shared {
     replay_budget: Arc<ReplayBudget>,
     /// Cancelled when draining ends: streams still open say goodbye.
     closing: CancellationToken,
+    /// WebSockets outlive the connections that brought them.
+    tunnels: TaskTracker,
 }
 
 impl Shared {
@@ -123,13 +129,20 @@ impl Proxy {
         closing: CancellationToken,
     ) -> Self {
         let replay_budget = ReplayBudget::new(settings.replay_budget);
-        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing };
+        let tunnels = TaskTracker::new();
+        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing, tunnels };
         Self { shared: Arc::new(shared) }
     }
 
     /// Whether a path belongs to the data plane.
     pub fn claims(path: &str) -> bool {
         path.starts_with(call::PREFIX)
+    }
+
+    /// Waits until every WebSocket has ended; call it when no new one can begin.
+    pub async fn settle(&self) {
+        self.shared.tunnels.close();
+        self.shared.tunnels.wait().await;
     }
 
     /// Answers one request.
@@ -216,9 +229,17 @@ impl Shared {
         let group = authorize::authorize(&table, &caller, call)?;
         entry.set_group(&group);
         written.group = Some(group.clone());
+        if call.websocket.is_some() && !group.websocket {
+            return Err(ProxyError::UpgradeNotAllowed);
+        }
         let quota = self.admit(&caller, &group, call, written)?;
         let settings = &self.settings;
-        let payload = inbound::receive(body, settings.body_limit, settings.replay_limit, &self.replay_budget).await?;
+        let limits = inbound::Limits {
+            body: settings.body_limit,
+            replay: settings.replay_limit,
+            patience: settings.body_patience,
+        };
+        let payload = inbound::receive(body, limits, &self.replay_budget).await?;
         entry.request_bytes = Some(payload.seen.clone());
         let wish = payload.whole().map(|whole| Wish::read(&call.headers, call.tail(), whole)).unwrap_or_default();
         let model = wish.model;
@@ -270,6 +291,9 @@ impl Shared {
         group: &Group,
         quota: Quota,
     ) -> Response<ReplyBody> {
+        if reply.answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.switch(reply, group, quota, call, entry);
+        }
         let Reply { answered, candidate, response_time_ms } = reply;
         let Answered { mut head, content, .. } = *answered;
         let (provider, attempts) = (&candidate.provider, entry.attempts.len());
@@ -285,6 +309,37 @@ impl Shared {
         let body = self.body(content, candidate, entry, quota, dialect, None);
         head.version = http::Version::HTTP_11;
         Response::from_parts(head, body)
+    }
+
+    /// The provider has switched to WebSocket: so does the client, and both are joined.
+    fn switch(
+        &self,
+        reply: Reply,
+        group: &Group,
+        quota: Quota,
+        call: &Call,
+        mut entry: Box<Entry>,
+    ) -> Response<ReplyBody> {
+        let provider = reply.candidate.provider.clone();
+        let mut head = reply.answered.head;
+        entry.first_byte(head.status.as_u16());
+        headers::from_provider(&mut head.headers, true);
+        headers::name_provider(&mut head.headers, group, &provider, reply.response_time_ms, entry.attempts.len());
+        websocket::ask(&mut head.headers);
+        if let (Some(client), Some(switched)) = (call.websocket.clone(), head.extensions.remove::<OnUpgrade>()) {
+            let tunnel = Tunnel {
+                client,
+                provider: switched,
+                entry,
+                permit: reply.candidate.permit,
+                clock: self.clock,
+                idle: provider.idle_timeout,
+                closing: self.closing.clone(),
+                places: (reply.candidate.places, quota.into_place()),
+            };
+            self.tunnels.spawn(tunnel.run());
+        }
+        Response::from_parts(head, ReplyBody::own(Bytes::new(), None))
     }
 
     /// A provider's body on its way to the client.

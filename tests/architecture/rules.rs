@@ -92,6 +92,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("arc_swap", &["server::routing"]),
     ("hyper_rustls", &["server::upstream"]),
     ("rustls", &["server::upstream", "serve"]),
+    ("h2", &["server::upstream"]),
     ("hyper", &["server::upstream", "server::proxy", "serve"]),
     ("hyper_util", &["server::upstream", "server::proxy", "serve"]),
     ("axum", &["server::proxy", "server::rest", "server::live", "server::session", "serve"]),

@@ -1,12 +1,19 @@
 //! The data plane through real sockets: what the client saw, what each provider got, what was recorded.
 
 mod access;
+mod answers;
+mod bodies;
 mod edge;
+mod egress;
 mod failover;
+mod headers;
 mod hold;
+mod http2;
 mod keepalive;
 mod passing;
 mod streams;
+mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 

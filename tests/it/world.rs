@@ -1,5 +1,6 @@
 //! The test language: a whole Rondo on a free port, providers that do what a test scripts.
 
+pub(crate) mod peer;
 pub(crate) mod provider;
 
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -68,6 +69,15 @@ impl World {
 
     /// Starts with settings besides.
     pub(crate) async fn start_with(file: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_changed(file, settings, |_| ()).await
+    }
+
+    /// The same, changed once more in a way that no variable offers.
+    pub(crate) async fn start_changed(
+        file: &str,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().to_path_buf();
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
@@ -76,7 +86,8 @@ impl World {
         ]);
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let sources = Sources { environment, flags: BTreeMap::new(), working_dir: path };
-        let settings = Settings::load(&sources).expect("good settings");
+        let mut settings = Settings::load(&sources).expect("good settings");
+        change(&mut settings);
         let admin = Foundation::open(&settings).await.expect("a foundation").admin();
         let who = Principal::system("test");
         let options = ApplyOptions::default();
@@ -138,8 +149,13 @@ impl World {
 
     /// Sends these bytes on a connection of their own and reads to its end.
     pub(crate) async fn raw(&self, request: &str) -> Answer {
+        self.raw_bytes(request.as_bytes()).await
+    }
+
+    /// The same for bytes that are no text.
+    pub(crate) async fn raw_bytes(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("sent");
+        stream.write_all(request).await.expect("sent");
         read_answer(&mut stream).await
     }
 

@@ -134,13 +134,8 @@ impl Walk<'_> {
             ),
             false => None,
         };
-        Ok(Connector {
-            host: self.base_url.host().trim_matches(['[', ']']).to_owned(),
-            port: self.base_url.port(),
-            tls,
-            policy: Arc::clone(self.admin.addresses()),
-            timeout: Duration::from_millis(u64::from(self.draft.timeouts.connect_ms)),
-        })
+        let timeout = Duration::from_millis(u64::from(self.draft.timeouts.connect_ms));
+        Ok(Connector::new(self.base_url, &self.draft.connection, tls, Arc::clone(self.admin.addresses()), timeout))
     }
 
     /// `GET …/models`: every provider of models has it, and it costs nothing.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use self::first_output::{Patience, Waited};
 use super::{
     call::Call, dialect::Dialect, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
-    select::Candidate, verdict,
+    select::Candidate, verdict, websocket,
 };
 use crate::{
     model::{id::RequestId, request_log::AttemptOutcome},
@@ -104,7 +104,11 @@ pub struct Ask<'a> {
 pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload, freshness: Freshness) -> Attempted {
     let provider = &candidate.provider;
     let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, seen: None, stale: false };
-    let mut lease = match provider.pool.lease(freshness).await {
+    let leased = match ask.call.websocket {
+        Some(_) => provider.pool.lease_for_upgrade().await,
+        None => provider.pool.lease(freshness).await,
+    };
+    let mut lease = match leased {
         Ok(lease) => lease,
         Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
     };
@@ -124,16 +128,21 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
             }
             Ok(Ok(response)) => return judge(ask, response, lease, candidate, asked).await,
             // Nothing was sent on a connection that had just been closed: no attempt was made yet.
-            Ok(Err(SendFault::NotSent(unsent))) => match provider.pool.lease(Freshness::Fresh).await {
+            Ok(Err(SendFault::NotSent(unsent))) if reused => match provider.pool.lease(Freshness::Fresh).await {
                 Ok(fresh) => (lease, request) = (fresh, *unsent),
                 Err(fault) => {
                     payload.give_back(unsent.into_body());
                     return failed(verdict::of_connect(&fault), fault.to_string());
                 }
             },
+            Ok(Err(SendFault::NotSent(unsent))) => {
+                payload.give_back(unsent.into_body());
+                return failed(AttemptOutcome::Connect, "closed before the request was read".to_owned());
+            }
             Ok(Err(SendFault::Reset(error))) => {
                 let detail = format!("closed before a byte of the answer: {error}");
-                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, seen: None, stale: reused };
+                let stale = lease.was_stale(&error);
+                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, seen: None, stale };
             }
             Ok(Err(SendFault::Invalid(error))) => {
                 return failed(AttemptOutcome::InvalidResponse, format!("not valid HTTP: {error}"));
@@ -166,6 +175,9 @@ fn build(ask: &Ask<'_>, candidate: &Candidate, body: Outbound) -> Option<Request
     *request.uri_mut() = target(&provider.base_path, ask.call.tail(), ask.call.query(), query_key)?;
     *request.headers_mut() = headers::to_provider(&ask.call.headers, provider, credential, ask.id, ask.identity);
     set_length(&mut request);
+    if ask.call.websocket.is_some() {
+        websocket::ask(request.headers_mut());
+    }
     Some(request)
 }
 

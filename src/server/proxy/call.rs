@@ -6,14 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Method, header, request::Parts, uri::PathAndQuery};
+use hyper::upgrade::OnUpgrade;
 use ipnet::IpNet;
 
-use super::error::ProxyError;
+use super::{error::ProxyError, websocket};
 
 /// Where the data plane lives.
 pub const PREFIX: &str = "/api/proxy/";
-/// Longest request target, bytes.
-const TARGET_MAX: usize = 16 * 1024;
 
 /// The head of a request.
 pub struct Call {
@@ -23,6 +22,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Address of the client, after trusted proxies.
     pub client_ip: IpAddr,
+    /// There when the client asks for a WebSocket: what switches its side.
+    pub websocket: Option<OnUpgrade>,
     target: PathAndQuery,
     /// Where the slug ends in the path.
     slug_end: usize,
@@ -34,11 +35,8 @@ pub struct Call {
 
 impl Call {
     /// Reads the head; refuses a path that tricks.
-    pub fn parse(head: Parts, peer: SocketAddr, trusted: &[IpNet]) -> Result<Self, ProxyError> {
+    pub fn parse(mut head: Parts, peer: SocketAddr, trusted: &[IpNet]) -> Result<Self, ProxyError> {
         let target = head.uri.path_and_query().cloned().ok_or(ProxyError::BadPath("it is empty"))?;
-        if target.as_str().len() > TARGET_MAX {
-            return Err(ProxyError::BadPath("it is longer than 16 KiB"));
-        }
         let path = target.path();
         let rest = path.strip_prefix(PREFIX).ok_or(ProxyError::GroupNotFound)?;
         let slug_end = PREFIX.len() + rest.find('/').unwrap_or(rest.len());
@@ -51,7 +49,18 @@ impl Call {
             _ => (None, None),
         };
         let client_ip = client_ip(&head.headers, peer.ip(), trusted);
-        Ok(Self { method: head.method, headers: head.headers, client_ip, target, slug_end, stripped_query, query_key })
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let websocket = upgrade.filter(|_| websocket::is_asked_for(&head.method, &head.headers));
+        Ok(Self {
+            method: head.method,
+            headers: head.headers,
+            client_ip,
+            websocket,
+            target,
+            slug_end,
+            stripped_query,
+            query_key,
+        })
     }
 
     /// The slug as it was written.

@@ -56,7 +56,7 @@ pub fn of_connect(fault: &ConnectFault) -> AttemptOutcome {
     match fault {
         ConnectFault::Dns { .. } => AttemptOutcome::Dns,
         ConnectFault::Refused { .. } => AttemptOutcome::AddressRefused,
-        ConnectFault::Tcp { .. } => AttemptOutcome::Connect,
+        ConnectFault::Tcp { .. } | ConnectFault::Proxy { .. } | ConnectFault::Protocol(_) => AttemptOutcome::Connect,
         ConnectFault::Tls(_) => AttemptOutcome::Tls,
         ConnectFault::Timeout(_) => AttemptOutcome::ConnectTimeout,
     }

@@ -23,7 +23,7 @@ use crate::{
         api_key::Scope,
         id::{GroupId, ProviderId},
         name::BaseUrl,
-        provider::{AuthStyle, Protocol},
+        provider::{AuthStyle, Connection},
     },
     server::{
         balance::weighted::Credits,
@@ -50,8 +50,7 @@ struct PoolSettings {
     base_url: BaseUrl,
     connect_ms: u32,
     ca_file: Option<String>,
-    protocol: Protocol,
-    egress_proxy: Option<String>,
+    connection: Connection,
 }
 
 /// Something that had to be left out.
@@ -158,8 +157,8 @@ impl Compiler {
             base_url: provider.base_url.clone(),
             connect_ms: provider.timeouts.connect_ms,
             ca_file: provider.tls.ca_file.clone(),
-            protocol: provider.connection.protocol,
-            egress_proxy: provider.connection.egress_proxy.clone(),
+            // What active checks ask for is no reason for new connections.
+            connection: Connection { check_path: None, ..provider.connection.clone() },
         };
         if let Some((known, pool)) = self.pools.get(&provider.id)
             && *known == settings
@@ -239,14 +238,8 @@ impl Compiler {
 fn connector(settings: &PoolSettings, policy: Arc<AddressPolicy>) -> Result<Connector, tls::TlsError> {
     let ca_file = settings.ca_file.as_ref().map(PathBuf::from);
     let tls = if settings.base_url.is_https() { Some(tls::client_config(ca_file.as_deref())?) } else { None };
-    let host = settings.base_url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Connector {
-        host,
-        port: settings.base_url.port(),
-        tls,
-        policy,
-        timeout: Duration::from_millis(u64::from(settings.connect_ms)),
-    })
+    let timeout = Duration::from_millis(u64::from(settings.connect_ms));
+    Ok(Connector::new(&settings.base_url, &settings.connection, tls, policy, timeout))
 }
 
 /// Names may be in any script, headers may not: bytes outside visible ASCII are percent-encoded.
