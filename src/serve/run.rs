@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    caps,
     foundation::{Foundation, StartError},
     listen::{self, Services},
     site,
@@ -17,7 +18,7 @@ use crate::server::{
     admin::{Admin, Live},
     config::Settings,
     health::{board::Board, clock::Clock},
-    limit::local::Limiter,
+    limit::{calendar::Calendar, caps::Caps, local::Limiter},
     live,
     proxy::{Proxy, ProxySettings},
     record::{QUEUE, Recorder},
@@ -68,7 +69,11 @@ impl Running {
         let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
         let clock = Clock::start();
         let board = Board::new(clock.epoch_unix_ms());
-        let limiter = Limiter::new();
+        let calendar = Calendar::new(settings.gateway.time_zone.clone());
+        let limiter = Limiter::counting(Caps::new(calendar, clock.epoch_unix_ms()));
+        if let Err(error) = caps::restore(&foundation.store, limiter.caps(), clock).await {
+            tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
+        }
         let (recorder, writer) = Recorder::new(QUEUE);
         let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
@@ -125,6 +130,7 @@ impl Running {
             }
         });
         tasks.keep_house(&foundation.store, &recorder, &settings.log);
+        tasks.keep_caps(foundation.store.clone(), limiter.caps().clone(), clock);
         tasks.watch_health(board, recorder, limiter, clock);
         tasks.write_log(writer, foundation.store);
         let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });

@@ -3,6 +3,7 @@
 mod access;
 mod edge;
 mod failover;
+mod limits;
 mod passing;
 mod streams;
 
