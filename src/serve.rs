@@ -1,6 +1,7 @@
 //! Builds, wires, listens, drains.
 
 mod answer;
+mod caps;
 pub mod command;
 pub mod demo;
 mod edge;

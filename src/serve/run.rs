@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    caps,
     foundation::{Foundation, StartError},
     listen::{self, Services},
     site,
@@ -17,7 +18,7 @@ use crate::server::{
     admin::{Admin, Live},
     config::Settings,
     health::{board::Board, clock::Clock},
-    limit::local::Limiter,
+    limit::{calendar::Calendar, caps::Caps, local::Limiter},
     live,
     proxy::{Proxy, ProxySettings},
     record::{QUEUE, Recorder, writer::Writer},
@@ -119,7 +120,11 @@ impl DataPlane {
     ) -> Result<Self, StartError> {
         let clock = Clock::start();
         let board = Board::new(clock.epoch_unix_ms());
-        let limiter = Limiter::new();
+        let calendar = Calendar::new(settings.gateway.time_zone.clone());
+        let limiter = Limiter::counting(Caps::new(calendar, clock.epoch_unix_ms()));
+        if let Err(error) = caps::restore(&foundation.store, limiter.caps(), clock).await {
+            tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
+        }
         let (recorder, writer) = Recorder::new(QUEUE);
         let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
@@ -178,6 +183,7 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
         }
     });
     tasks.keep_house(&foundation.store, &plane.recorder, &settings.log);
+    tasks.keep_caps(foundation.store.clone(), plane.limiter.caps().clone(), plane.clock);
     tasks.watch_health(plane.board, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks

@@ -226,7 +226,10 @@ impl Shared {
         }
         let caller = authenticate::authenticate(&table, call, now_unix_ms)?;
         entry.set_key(caller.key());
-        let group = authorize::authorize(&table, &caller, call)?;
+        let group = authorize::authorize(&table, &caller, call).inspect_err(|_| {
+            let now_ns = self.clock.now_ns();
+            written.decision = admit::look(&self.limiter, &caller, self.settings.default_rpm, now_ns);
+        })?;
         entry.set_group(&group);
         written.group = Some(group.clone());
         if call.websocket.is_some() && !group.websocket {

@@ -112,8 +112,13 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms and files that compute only: they take `now` and `rng`, and touch neither clock nor network.
-pub(crate) const PURE: &[&str] =
-    &["src/server/balance", "src/server/health/breaker", "src/server/limit/gcra", "src/server/proxy/hold"];
+pub(crate) const PURE: &[&str] = &[
+    "src/server/balance",
+    "src/server/health/breaker",
+    "src/server/limit/gcra",
+    "src/server/limit/calendar",
+    "src/server/proxy/hold",
+];
 
 /// Words that break purity.
 pub(crate) const IMPURE: &[&str] = &["Instant", "SystemTime", "tokio", "async_std", "reqwest"];

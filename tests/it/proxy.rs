@@ -10,6 +10,7 @@ mod headers;
 mod hold;
 mod http2;
 mod keepalive;
+mod limits;
 mod passing;
 mod streams;
 mod tls;

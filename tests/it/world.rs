@@ -31,7 +31,8 @@ pub(crate) struct World {
     /// An API key for every group.
     pub(crate) key: String,
     running: Running,
-    _directory: tempfile::TempDir,
+    settings: Settings,
+    directory: tempfile::TempDir,
 }
 
 /// An answer as it came over the wire.
@@ -96,7 +97,15 @@ impl World {
         let draft = ApiKeyDraft { name: "test".into(), scope: Scope::Global, limits, ..ApiKeyDraft::default() };
         let key = admin.api_keys().create(&who, draft).await.expect("a key").secret;
         let running = Running::start(&settings).await.expect("a server");
-        Self { address: running.address, admin, who, key, running, _directory: directory }
+        Self { address: running.address, admin, who, key, running, settings, directory }
+    }
+
+    /// Stops the server gracefully and starts it again on the same data, at another port.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { admin, who, key, running, settings, directory, .. } = self;
+        running.stop().await;
+        let running = Running::start(&settings).await.expect("a server");
+        Self { address: running.address, admin, who, key, running, settings, directory }
     }
 
     /// Another key.

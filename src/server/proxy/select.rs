@@ -165,7 +165,7 @@ impl<'a> Draw<'a> {
         if let Err(reason) = self.check_credentials(member, now_ms) {
             return skip(reason);
         }
-        if !self.limiter.has_room(Subject::Provider(provider.id), &provider.limits, now_ns) {
+        if !self.limiter.provider_has_room(provider.id, &provider.limits, now_ns) {
             return skip(SkipReason::Full);
         }
         match provider.state.peek(now_ms) {
@@ -283,7 +283,7 @@ impl<'a> Draw<'a> {
         let mut weighed: Vec<Weighed> = Vec::with_capacity(provider.credentials.len());
         for credential in &provider.credentials {
             let usable = credential.state.is_usable(now_ms) && !self.tried.contains(&(member, credential.id));
-            let room = self.limiter.has_room(Subject::Credential(credential.id), &credential.limits, now_ns);
+            let room = self.limiter.credential_has_room(credential.id, &credential.limits, now_ns);
             full |= usable && !room;
             let weight = if usable && room { f64::from(credential.weight) } else { 0.0 };
             weighed.push(Weighed { key: credential.key, weight, in_flight: credential.state.in_flight() });
