@@ -20,14 +20,10 @@ pub mod inbound;
 pub mod model_name;
 pub mod reply;
 pub mod select;
+pub mod sticky;
 pub mod verdict;
 
-use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    net::SocketAddr,
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -202,7 +198,7 @@ impl Shared {
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
         let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
-        let hash = sticky_hash(&caller, call);
+        let hash = sticky::hash(&group.sticky, &caller, call);
         let draw = Draw::open(&group, &self.limiter, model.as_ref().map(|model| model.name.as_str()), hash, replayable);
         let ask = Ask { call, id: entry.id, model: model.as_ref(), identity: group.kind == GroupKind::Llm };
         let reply = forward::forward(self, &group, draw, ask, &mut payload, entry).await?;
@@ -276,15 +272,6 @@ fn check_model(caller: &Caller, model: Option<&ModelName>, payload: &inbound::Pa
         Some(model) => Err(ProxyError::ModelForbidden(model.name.clone())),
         None if payload.whole().is_some_and(Bytes::is_empty) => Ok(()),
         None => Err(ProxyError::ModelForbidden("(none could be read from the body)".to_owned())),
-    }
-}
-
-/// What `sticky` holds on to: the key, else the client's address.
-fn sticky_hash(caller: &Caller, call: &Call) -> u64 {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    match caller.key() {
-        Some(key) => hasher.hash_one(key.id),
-        None => hasher.hash_one(call.client_ip),
     }
 }
 

@@ -5,6 +5,7 @@ mod edge;
 mod failover;
 mod limits;
 mod passing;
+mod selection;
 mod streams;
 
 use std::net::SocketAddr;

@@ -26,7 +26,10 @@ use crate::{
         provider::{AuthStyle, Protocol},
     },
     server::{
-        balance::weighted::Credits,
+        balance::{
+            large::{Layout, Placed},
+            weighted::Credits,
+        },
         health::board::Board,
         secret::seal::{MasterKey, Sealed, credential_aad},
         store::{Snapshot, StoredApiKey, StoredProvider},
@@ -213,7 +216,13 @@ impl Compiler {
             let provider = providers.get(&member.provider)?.clone();
             Some((Member { key: draw_key(provider.id.0), provider, priority: member.priority }, member.tier))
         });
-        let (members, tiers) = members.unzip();
+        let (members, tiers): (Vec<Member>, Vec<u32>) = members.unzip();
+        let placed = members.iter().zip(&tiers).map(|(member, tier)| Placed {
+            key: member.key,
+            tier: *tier,
+            priority: if member.provider.enabled { member.priority } else { 0 },
+        });
+        let layout = Layout::new(&placed.collect::<Vec<_>>());
         Group {
             id: group.id,
             slug: group.slug.as_str().into(),
@@ -230,6 +239,7 @@ impl Compiler {
             websocket: group.websocket,
             members,
             tiers,
+            layout,
             memory: self.groups.entry(group.id).or_default().clone(),
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -25,6 +26,8 @@ pub(crate) enum Act {
     Reset,
     /// Never answers.
     Hang,
+    /// Takes its time before it does that.
+    Late(Duration, Box<Act>),
     /// Sends a part, waits to be told, sends the rest.
     InSteps(Vec<Vec<u8>>, Arc<Notify>),
 }
@@ -108,13 +111,18 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, a
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
         seen.lock().expect("not poisoned").push(request);
-        let written = match act.clone() {
+        let mut act = act.clone();
+        if let Act::Late(time, then) = act {
+            tokio::time::sleep(time).await;
+            act = *then;
+        }
+        let written = match act {
             Act::Send(bytes) => stream.write_all(&bytes).await,
             Act::SendAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 return;
             }
-            Act::Close => return,
+            Act::Close | Act::Late(..) => return,
             Act::Reset => {
                 let _ = stream.set_zero_linger();
                 return;
