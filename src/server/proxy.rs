@@ -18,6 +18,7 @@ pub mod forward;
 pub mod headers;
 pub mod inbound;
 pub mod model_name;
+mod multipart;
 pub mod reply;
 pub mod select;
 pub mod sticky;
