@@ -17,6 +17,7 @@ pub mod error;
 pub mod forward;
 pub mod headers;
 pub mod inbound;
+pub mod model_list;
 pub mod model_name;
 mod multipart;
 pub mod reply;
@@ -43,6 +44,7 @@ use self::{
     error::ProxyError,
     forward::Reply,
     inbound::ReplayBudget,
+    model_list::ModelLists,
     model_name::ModelName,
     reply::{Dialect, Parts, TimeLimits},
     select::Draw,
@@ -88,6 +90,7 @@ pub struct Shared {
     clock: Clock,
     settings: ProxySettings,
     replay_budget: Arc<ReplayBudget>,
+    model_lists: ModelLists,
     /// Cancelled when draining ends: streams still open say goodbye.
     closing: CancellationToken,
 }
@@ -109,7 +112,8 @@ impl Proxy {
         closing: CancellationToken,
     ) -> Self {
         let replay_budget = ReplayBudget::new(settings.replay_budget);
-        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing };
+        let model_lists = ModelLists::default();
+        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, model_lists, closing };
         Self { shared: Arc::new(shared) }
     }
 
@@ -162,6 +166,8 @@ struct Written {
 enum Passed {
     Reply(Box<Reply>, Arc<Group>, Quota),
     Preflight(Arc<Group>),
+    /// The models of all members.
+    Models(Bytes),
 }
 
 impl Shared {
@@ -198,6 +204,14 @@ impl Shared {
         let model = payload.whole().and_then(|whole| ModelName::find(&call.headers, call.tail(), whole));
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
+        let allowed = caller.key().and_then(|key| key.models.as_ref());
+        if let Some(shape) = model_list::asked_for(&group, call, allowed)
+            && payload.whole().is_some_and(Bytes::is_empty)
+            && let Some(list) =
+                Box::pin(model_list::answer(self, &group, table.revision, call, entry.id, shape, allowed)).await
+        {
+            return Ok(Passed::Models(list));
+        }
         let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
         let hash = sticky::hash(&group.sticky, &caller, call);
         let draw = Draw::open(&group, &self.limiter, model.as_ref().map(|model| model.name.as_str()), hash, replayable);
@@ -225,6 +239,7 @@ impl Shared {
         let (reply, group, quota) = match passed {
             Passed::Reply(reply, group, quota) => (*reply, group, quota),
             Passed::Preflight(group) => return answer_preflight(&group, call, entry),
+            Passed::Models(list) => return answer_models(list, entry),
         };
         let provider = reply.candidate.provider.clone();
         let answered = *reply.answered;
@@ -282,6 +297,13 @@ fn preflight(call: &Call, group: Option<&Arc<Group>>) -> Option<Arc<Group>> {
         && call.headers.contains_key(header::ORIGIN)
         && call.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     group.filter(|group| asks && group.enabled && !group.allowed_origins.is_empty()).cloned()
+}
+
+fn answer_models(list: Bytes, mut entry: Box<Entry>) -> Response<ReplyBody> {
+    entry.first_byte(StatusCode::OK.as_u16());
+    let mut response = Response::new(ReplyBody::own(list, Some(entry)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn answer_preflight(group: &Group, call: &Call, mut entry: Box<Entry>) -> Response<ReplyBody> {

@@ -4,6 +4,7 @@ mod access;
 mod edge;
 mod failover;
 mod limits;
+mod models;
 mod passing;
 mod selection;
 mod streams;

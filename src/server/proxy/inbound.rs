@@ -76,6 +76,11 @@ enum Kind {
 }
 
 impl Payload {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), _held: None }
+    }
+
     /// Whether another attempt could send it again.
     pub fn is_replayable(&self) -> bool {
         match &self.kind {
@@ -115,10 +120,10 @@ pub async fn receive(
     replay_limit: u64,
     budget: &Arc<ReplayBudget>,
 ) -> Result<Payload, ProxyError> {
-    let seen = Arc::new(AtomicU64::new(0));
     if body.is_end_stream() {
-        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, _held: None });
+        return Ok(Payload::empty());
     }
+    let seen = Arc::new(AtomicU64::new(0));
     let exact = body.size_hint().exact();
     if exact.is_some_and(|length| length > body_limit) {
         return Err(ProxyError::BodyTooLarge(body_limit));

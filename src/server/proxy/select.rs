@@ -136,6 +136,17 @@ impl<'a> Draw<'a> {
         drawn.map_or_else(|| self.nobody(now_ms, now_ns), Ok)
     }
 
+    /// This member, if it may be drawn now.
+    pub fn only(&mut self, member: usize, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        match self.look(member, now_ms, now_ns) {
+            Look::Weight(_) => {
+                let (permit, credential, places) = self.enter(member, now_ms, now_ns).ok()?;
+                Some(self.candidate(member, permit, credential, places, String::new(), Vec::new()))
+            }
+            Look::Skip(_) => None,
+        }
+    }
+
     /// Looks at each of these members and draws among those that may be.
     fn walk(&mut self, members: impl Iterator<Item = usize>, now_ms: u64, now_ns: u64) -> Option<Candidate> {
         let mut looks: Vec<Looked> =
