@@ -25,14 +25,16 @@ pub mod hold;
 pub mod inbound;
 pub mod keepalive;
 pub mod late;
+pub mod model_list;
 pub mod model_name;
+mod multipart;
 pub mod reply;
 pub mod select;
+pub mod sticky;
 pub mod verdict;
 pub mod websocket;
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -58,6 +60,7 @@ use self::{
     inbound::{Payload, ReplayBudget},
     keepalive::Exchange,
     late::Late,
+    model_list::ModelLists,
     model_name::{ModelName, Wish},
     reply::{Parts, TimeLimits},
     select::{Candidate, Draw},
@@ -106,6 +109,7 @@ pub struct Shared {
     clock: Clock,
     settings: ProxySettings,
     replay_budget: Arc<ReplayBudget>,
+    model_lists: ModelLists,
     /// Cancelled when draining ends: streams still open say goodbye.
     closing: CancellationToken,
     /// WebSockets outlive the connections that brought them.
@@ -129,8 +133,9 @@ impl Proxy {
         closing: CancellationToken,
     ) -> Self {
         let replay_budget = ReplayBudget::new(settings.replay_budget);
-        let tunnels = TaskTracker::new();
-        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing, tunnels };
+        let (model_lists, tunnels) = (ModelLists::default(), TaskTracker::new());
+        let shared =
+            Shared { routing, limiter, recorder, clock, settings, replay_budget, model_lists, closing, tunnels };
         Self { shared: Arc::new(shared) }
     }
 
@@ -161,6 +166,7 @@ impl Proxy {
         let mut response = match shared.prepare(&call, body, &mut entry, now_unix_ms, &mut written).await {
             Ok(ready) => Exchange { shared: self.shared.clone(), call, entry, ready }.answer().await,
             Err(Early::Preflight(group)) => answer_preflight(&group, &call, entry),
+            Err(Early::Models(list)) => answer_models(list, entry),
             Err(Early::Refused(error)) => refuse(&error, entry),
         };
         if let Some(decision) = &written.decision {
@@ -184,6 +190,8 @@ struct Written {
 /// How a request ends ahead of its first attempt.
 enum Early {
     Preflight(Arc<Group>),
+    /// The models of all members.
+    Models(Bytes),
     Refused(ProxyError),
 }
 
@@ -248,8 +256,16 @@ impl Shared {
         let model = wish.model;
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
+        let allowed = caller.key().and_then(|key| key.models.as_ref());
+        if let Some(shape) = model_list::asked_for(&group, call, allowed)
+            && payload.whole().is_some_and(Bytes::is_empty)
+            && let Some(list) =
+                Box::pin(model_list::answer(self, &group, table.revision, call, entry.id, shape, allowed)).await
+        {
+            return Err(Early::Models(list));
+        }
         let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
-        let hash = sticky_hash(&caller, call);
+        let hash = sticky::hash(&group.sticky, &caller, call);
         let streams = wish.stream || call.asks_for_events();
         Ok(Ready { group, quota, payload, model, hash, replayable, streams })
     }
@@ -396,21 +412,19 @@ fn check_model(caller: &Caller, model: Option<&ModelName>, payload: &Payload) ->
     }
 }
 
-/// What `sticky` holds on to: the key, else the client's address.
-fn sticky_hash(caller: &Caller, call: &Call) -> u64 {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    match caller.key() {
-        Some(key) => hasher.hash_one(key.id),
-        None => hasher.hash_one(call.client_ip),
-    }
-}
-
 /// A browser asks before it calls (Fetch standard): only groups that name origins answer.
 fn preflight(call: &Call, group: Option<&Arc<Group>>) -> Option<Arc<Group>> {
     let asks = call.method == Method::OPTIONS
         && call.headers.contains_key(header::ORIGIN)
         && call.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     group.filter(|group| asks && group.enabled && !group.allowed_origins.is_empty()).cloned()
+}
+
+fn answer_models(list: Bytes, mut entry: Box<Entry>) -> Response<ReplyBody> {
+    entry.first_byte(StatusCode::OK.as_u16());
+    let mut response = Response::new(ReplyBody::own(list, Some(entry)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn answer_preflight(group: &Group, call: &Call, mut entry: Box<Entry>) -> Response<ReplyBody> {

@@ -106,6 +106,19 @@ impl Call {
         Ok(all.pop())
     }
 
+    /// A call of our own to the same path: other headers, another query.
+    pub fn asking_for(&self, headers: HeaderMap, query: Option<String>) -> Self {
+        Self {
+            method: self.method.clone(),
+            headers,
+            client_ip: self.client_ip,
+            target: self.target.clone(),
+            slug_end: self.slug_end,
+            stripped_query: Some(query.unwrap_or_default()),
+            query_key: None,
+        }
+    }
+
     /// Whether repeating the request is harmless: an idempotent method (RFC 9110 §9.2.2), or the
     /// client's word for it.
     pub fn is_idempotent(&self) -> bool {

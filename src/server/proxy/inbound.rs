@@ -111,6 +111,11 @@ enum Kind {
 }
 
 impl Payload {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), _held: None }
+    }
+
     /// Whether another attempt could send it again.
     pub fn is_replayable(&self) -> bool {
         match &self.kind {
@@ -145,10 +150,10 @@ impl Payload {
 
 /// Reads the body up to the replay limit; beyond it the rest will flow.
 pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudget>) -> Result<Payload, ProxyError> {
-    let seen = Arc::new(AtomicU64::new(0));
     if body.is_end_stream() {
-        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, _held: None });
+        return Ok(Payload::empty());
     }
+    let seen = Arc::new(AtomicU64::new(0));
     let exact = body.size_hint().exact();
     if exact.is_some_and(|length| length > limits.body) {
         return Err(ProxyError::BodyTooLarge(limits.body));

@@ -1,7 +1,10 @@
 //! Draws one candidate at a time: tiers, strategy, health, upstream limits, credentials.
 //!
-//! Every member is looked at in each draw, so that the record can say why it was chosen or passed
-//! over. A (provider, credential) pair is drawn at most once in a request.
+//! In a group of up to fifty members each is looked at in each draw, so that the record can say why
+//! it was chosen or passed over; in a larger one the record names those that `sample` looked at. A
+//! (provider, credential) pair is drawn at most once in a request.
+
+mod sample;
 
 use std::sync::{Arc, PoisonError};
 
@@ -24,12 +27,14 @@ use crate::{
             permit::Permit,
         },
         limit::local::{InFlight, Limiter, Subject},
-        routing::table::{Credential, Group, Provider},
+        routing::table::{Credential, Group, GroupUse, Provider},
     },
 };
 
 /// Credentials of one provider tried in one request.
 const ROTATION: u32 = 8;
+/// Members whose reason is recorded, of those that were passed over.
+const RECORDED: usize = 64;
 
 /// One candidate to be asked, with its leave and its places among those in flight.
 pub struct Candidate {
@@ -54,6 +59,7 @@ pub struct Places {
     _credential: Option<CredentialUse>,
     _provider_limit: Option<InFlight>,
     _credential_limit: Option<InFlight>,
+    _group: Option<GroupUse>,
 }
 
 impl Candidate {
@@ -89,8 +95,8 @@ pub struct Draw<'a> {
     hash: u64,
     /// Only replayable requests are trials: somebody must be able to stand in.
     may_try: bool,
-    /// Providers not to be drawn again.
-    done: Vec<bool>,
+    /// Members not to be drawn again.
+    done: Vec<usize>,
     /// Credentials tried of each provider that is not done.
     tried: Vec<(usize, CredentialId)>,
 }
@@ -101,31 +107,61 @@ enum Look {
     Skip(SkipReason),
 }
 
+struct Looked {
+    member: usize,
+    look: Look,
+}
+
 impl<'a> Draw<'a> {
     /// Opens the draw of one request.
     pub fn open(group: &'a Group, limiter: &'a Limiter, model: Option<&'a str>, hash: u64, may_try: bool) -> Self {
-        Self { group, limiter, model, hash, may_try, done: vec![false; group.members.len()], tried: Vec::new() }
+        Self { group, limiter, model, hash, may_try, done: Vec::new(), tried: Vec::new() }
     }
 
     /// The provider at this place is not drawn again.
     pub fn done_with(&mut self, member: usize) {
-        self.done[member] = true;
+        self.done.push(member);
     }
 
     /// Draws the next candidate; what was drawn before is never drawn again.
     pub fn next(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
-        let mut looks: Vec<Look> =
-            (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
-        while let Some((member, chosen)) = self.draw(&looks, now_ms) {
+        let group = self.group;
+        let drawn = match &group.layout {
+            None => self.walk(0..group.members.len(), now_ms, now_ns),
+            Some(layout) => layout.tiers().iter().find_map(|tier| {
+                let sampled = if tier.is_large() { self.sample(tier, now_ms, now_ns) } else { None };
+                sampled.or_else(|| self.walk(tier.places.iter().copied(), now_ms, now_ns))
+            }),
+        };
+        drawn.map_or_else(|| self.nobody(now_ms, now_ns), Ok)
+    }
+
+    /// This member, if it may be drawn now.
+    pub fn only(&mut self, member: usize, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        match self.look(member, now_ms, now_ns) {
+            Look::Weight(_) => {
+                let (permit, credential, places) = self.enter(member, now_ms, now_ns).ok()?;
+                Some(self.candidate(member, permit, credential, places, String::new(), Vec::new()))
+            }
+            Look::Skip(_) => None,
+        }
+    }
+
+    /// Looks at each of these members and draws among those that may be.
+    fn walk(&mut self, members: impl Iterator<Item = usize>, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        let mut looks: Vec<Looked> =
+            members.map(|member| Looked { member, look: self.look(member, now_ms, now_ns) }).collect();
+        while let Some((index, chosen)) = self.draw(&looks, now_ms) {
+            let member = looks[index].member;
             match self.enter(member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
                     let skipped = self.skipped(&looks, member);
-                    return Ok(self.candidate(member, permit, credential, places, chosen, skipped));
+                    return Some(self.candidate(member, permit, credential, places, chosen, skipped));
                 }
-                Err(reason) => looks[member] = Look::Skip(reason),
+                Err(reason) => looks[index].look = Look::Skip(reason),
             }
         }
-        self.nobody(&looks, now_ms, now_ns)
+        None
     }
 
     fn candidate(
@@ -140,7 +176,7 @@ impl<'a> Draw<'a> {
         let provider = self.group.members[member].provider.clone();
         match credential {
             Some(index) => self.tried.push((member, provider.credentials[index].id)),
-            None => self.done[member] = true,
+            None => self.done.push(member),
         }
         Candidate { member, provider, credential, permit, chosen, skipped, places }
     }
@@ -149,7 +185,7 @@ impl<'a> Draw<'a> {
         let place = &self.group.members[member];
         let provider = &place.provider;
         let skip = Look::Skip;
-        if self.done[member] {
+        if self.done.contains(&member) {
             return skip(SkipReason::Tried);
         }
         if !provider.enabled {
@@ -201,22 +237,18 @@ impl<'a> Draw<'a> {
     }
 
     /// One draw among the members that have weight: the lowest tier that can take it, by strategy.
-    fn draw(&self, looks: &[Look], now_ms: u64) -> Option<(usize, String)> {
-        let members = &self.group.members;
-        let mut weighed: Vec<Weighed> = members
-            .iter()
-            .zip(looks)
-            .map(|(member, look)| Weighed {
-                key: member.key,
-                weight: if let Look::Weight(weight) = look { *weight } else { 0.0 },
-                in_flight: member.provider.state.in_flight(),
-            })
-            .collect();
-        let tier = tier::narrow(&self.group.tiers, &mut weighed)?;
+    fn draw(&self, looks: &[Looked], now_ms: u64) -> Option<(usize, String)> {
+        let place = |index: usize| &self.group.members[looks[index].member];
+        let mut weighed: Vec<Weighed> = looks.iter().map(|looked| self.weigh(looked)).collect();
+        let tier = match self.group.layout {
+            None => tier::narrow(&self.group.tiers, &mut weighed)?,
+            // Large groups are walked over one tier at a time.
+            Some(_) => self.group.tiers[looks.first()?.member],
+        };
         let hints = Hints {
             hash: self.hash,
-            priority: &|index| members[index].priority,
-            ewma_us: &|index| members[index].provider.state.ewma_us(now_ms),
+            priority: &|index| place(index).priority,
+            ewma_us: &|index| place(index).provider.state.ewma_us(now_ms),
         };
         let mut credits = self.group.memory.credits.lock().unwrap_or_else(PoisonError::into_inner);
         let index = strategy::draw(self.group.strategy, &mut credits, &weighed, &hints, &mut rand::rng())?;
@@ -232,6 +264,12 @@ impl<'a> Draw<'a> {
             _ => format!("tier {tier}, weight {:.0}, {} in flight", weighed[index].weight, weighed[index].in_flight),
         };
         Some((index, chosen))
+    }
+
+    fn weigh(&self, looked: &Looked) -> Weighed {
+        let place = &self.group.members[looked.member];
+        let weight = if let Look::Weight(weight) = looked.look { weight } else { 0.0 };
+        Weighed { key: place.key, weight, in_flight: place.provider.state.in_flight() }
     }
 
     /// Takes leave of the breaker, a credential, and places under the upstream's own limits.
@@ -269,7 +307,12 @@ impl<'a> Draw<'a> {
         if !self.limiter.take_upstream((provider.id, &provider.limits), (id, &limits), now_ns) {
             return Err(SkipReason::Full);
         }
-        let places = Places { _credential: used, _provider_limit: provider_limit, _credential_limit: credential_limit };
+        let places = Places {
+            _credential: used,
+            _provider_limit: provider_limit,
+            _credential_limit: credential_limit,
+            _group: self.group.layout.is_some().then(|| self.group.memory.enter()),
+        };
         Ok((permit, credential, places))
     }
 
@@ -298,26 +341,31 @@ impl<'a> Draw<'a> {
         }
     }
 
-    fn skipped(&self, looks: &[Look], chosen: usize) -> Vec<Skipped> {
+    fn skipped(&self, looks: &[Looked], chosen: usize) -> Vec<Skipped> {
         let tier = self.group.tiers[chosen];
-        let name = |index: usize| self.group.members[index].provider.name.to_string();
-        let reasons = looks.iter().enumerate().filter(|(index, _)| *index != chosen);
+        let reasons = looks.iter().filter(|looked| looked.member != chosen);
         reasons
-            .filter_map(|(index, look)| match look {
-                Look::Skip(reason) => Some(Skipped { provider: name(index), reason: *reason }),
-                Look::Weight(_) if self.group.tiers[index] > tier => {
-                    Some(Skipped { provider: name(index), reason: SkipReason::TierNotNeeded })
+            .filter_map(|looked| match looked.look {
+                Look::Skip(reason) => Some(self.skip(looked.member, reason)),
+                Look::Weight(_) if self.group.tiers[looked.member] > tier => {
+                    Some(self.skip(looked.member, SkipReason::TierNotNeeded))
                 }
                 Look::Weight(_) => None,
             })
+            .take(RECORDED)
             .collect()
     }
 
+    fn skip(&self, member: usize, reason: SkipReason) -> Skipped {
+        Skipped { provider: self.group.members[member].provider.name.to_string(), reason }
+    }
+
     /// Nobody could be drawn: the panic rules of gateway.md §5.
-    fn nobody(&mut self, looks: &[Look], now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
-        if self.done.iter().any(|done| *done) || !self.tried.is_empty() {
+    fn nobody(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
+        if !self.done.is_empty() || !self.tried.is_empty() {
             return Err(Nobody::Left);
         }
+        let looks = (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns));
         let offers = self.group.members.iter().zip(looks).filter_map(|(member, look)| {
             let counts =
                 matches!(look, Look::Skip(SkipReason::Unhealthy | SkipReason::TrialInFlight | SkipReason::Cooling));
@@ -383,3 +431,6 @@ fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
 pub fn is_llm(group: &Group) -> bool {
     group.kind == GroupKind::Llm
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -26,7 +27,10 @@ use crate::{
         provider::{AuthStyle, Connection},
     },
     server::{
-        balance::weighted::Credits,
+        balance::{
+            large::{Layout, Placed},
+            weighted::Credits,
+        },
         health::board::Board,
         secret::seal::{MasterKey, Sealed, credential_aad},
         store::{Snapshot, StoredApiKey, StoredProvider},
@@ -212,7 +216,13 @@ impl Compiler {
             let provider = providers.get(&member.provider)?.clone();
             Some((Member { key: draw_key(provider.id.0), provider, priority: member.priority }, member.tier))
         });
-        let (members, tiers) = members.unzip();
+        let (members, tiers): (Vec<Member>, Vec<u32>) = members.unzip();
+        let placed = members.iter().zip(&tiers).map(|(member, tier)| Placed {
+            key: member.key,
+            tier: *tier,
+            priority: if member.provider.enabled { member.priority } else { 0 },
+        });
+        let layout = Layout::new(&placed.collect::<Vec<_>>());
         Group {
             id: group.id,
             slug: group.slug.as_str().into(),
@@ -229,6 +239,7 @@ impl Compiler {
             websocket: group.websocket,
             members,
             tiers,
+            layout,
             memory: self.groups.entry(group.id).or_default().clone(),
         }
     }
@@ -311,8 +322,6 @@ fn percent_encode(text: &str) -> String {
 
 fn api_key(stored: &StoredApiKey) -> Key {
     let key = &stored.key;
-    let range =
-        |text: &String| text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
     Key {
         id: key.id,
         name: key.name.as_str().into(),
@@ -323,15 +332,38 @@ fn api_key(stored: &StoredApiKey) -> Key {
         expires_at_ms: key.expires_at_ms,
         enabled: key.enabled,
         limits: key.limits,
-        allowed_ips: key.allowed_ips.iter().filter_map(range).collect(),
+        allowed_ips: key.allowed_ips.iter().filter_map(|text| range(text)).collect(),
         paths: key.path_policy.as_ref().map(PathMatcher::new),
         models: globs(&key.models),
+    }
+}
+
+/// A range of addresses, or one. IPv4 written as IPv6 (RFC 4291 §2.5.5.2) is IPv4: so are clients' addresses.
+fn range(text: &str) -> Option<IpNet> {
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let range = text.parse::<IpNet>().ok().or_else(one)?;
+    match (range, range.addr().to_canonical()) {
+        (IpNet::V6(_), IpAddr::V4(mapped)) if range.prefix_len() >= 96 => {
+            IpNet::new(IpAddr::V4(mapped), range.prefix_len() - 96).ok()
+        }
+        _ => Some(range),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_range_is_the_same_in_either_family() {
+        let shown = |text: &str| range(text).map(|range| range.to_string());
+        assert_eq!(shown("10.0.0.0/8").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(shown("::ffff:10.0.0.0/104").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(shown("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1/32"));
+        assert_eq!(shown("2001:db8::/32").as_deref(), Some("2001:db8::/32"));
+        assert_eq!(shown("2001:db8::1").as_deref(), Some("2001:db8::1/128"));
+        assert_eq!(shown("here"), None);
+    }
 
     #[test]
     fn every_auth_style_presents_the_secret_its_own_way() {

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -21,7 +24,7 @@ use crate::{
         rate_limit::{KeyLimits, UpstreamLimits},
     },
     server::{
-        balance::weighted::Credits,
+        balance::{large::Layout, weighted::Credits},
         health::{credential::CredentialState, panic::Valve, provider::ProviderState},
         secret::token::HashedKey,
         upstream::pool::Pool,
@@ -124,6 +127,8 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Tier of each member, beside `members`.
     pub tiers: Vec<u32>,
+    /// How a large group is drawn from; `None` walks over all members.
+    pub layout: Option<Layout>,
     /// What outlives tables.
     pub memory: Arc<GroupMemory>,
 }
@@ -147,6 +152,34 @@ pub struct GroupMemory {
     pub valve: Mutex<Valve>,
     /// Retries left. Held for one question.
     pub retries: Mutex<RetryBudget>,
+    /// Whose turn it is in a large group that goes round.
+    pub turn: AtomicUsize,
+    /// Attempts of a large group in flight, until their bodies end.
+    in_flight: AtomicU32,
+}
+
+impl GroupMemory {
+    /// Attempts in flight, where they are counted.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Counts an attempt in flight until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> GroupUse {
+        self.in_flight.fetch_add(1, Relaxed);
+        GroupUse { memory: Arc::clone(self) }
+    }
+}
+
+/// An attempt of a large group in flight; counted out when dropped.
+pub struct GroupUse {
+    memory: Arc<GroupMemory>,
+}
+
+impl Drop for GroupUse {
+    fn drop(&mut self) {
+        self.memory.in_flight.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A provider, ready to be asked.

@@ -196,3 +196,53 @@ async fn every_answer_tells_the_rate_once_the_key_is_known() {
     let unknown = send(&world, "rd_unknown", chat, "{}").await;
     assert_eq!((unknown.status, unknown.header("x-ratelimit-limit")), (401, None));
 }
+
+#[tokio::test]
+async fn a_key_is_bound_to_addresses_in_either_spelling_and_to_its_time() {
+    let provider = Provider::start(json(200, "{}")).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    for (number, (range, status)) in
+        [("127.0.0.0/8", 200), ("::ffff:127.0.0.0/104", 200), ("::ffff:127.0.0.1", 200), ("::/96", 403), ("::1", 403)]
+            .into_iter()
+            .enumerate()
+    {
+        let draft =
+            ApiKeyDraft { name: format!("ip {number}"), allowed_ips: vec![range.to_owned()], ..ApiKeyDraft::default() };
+        let key = world.new_key(draft).await;
+        assert_eq!(with_key(&world, &key).await.status, status, "{range}");
+    }
+    let expired = ApiKeyDraft { name: "expired".into(), expires_at_ms: Some(1), ..ApiKeyDraft::default() };
+    let key = world.new_key(expired).await;
+    assert_eq!(with_key(&world, &key).await.code(), "key_expired");
+    let lasting = ApiKeyDraft { name: "lasting".into(), expires_at_ms: Some(i64::MAX), ..ApiKeyDraft::default() };
+    let key = world.new_key(lasting).await;
+    assert_eq!(with_key(&world, &key).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_for_some_models_reads_them_from_a_form_too() {
+    let provider = Provider::start(json(200, "{}")).await;
+    let file = group_of(&[("alpha", provider.address, 100)]);
+    let rules = "  - name: alpha\n    models: { map: { whisper: whisper-large-v3 } }\n";
+    let world = World::start(&file.replacen("  - name: alpha\n", rules, 1)).await;
+    let draft = ApiKeyDraft { name: "audio".into(), models: vec!["whisper*".into()], ..ApiKeyDraft::default() };
+    let key = world.new_key(draft).await;
+    let form = |model: &str| {
+        let part =
+            |head: &str, value: &str| format!("--B\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        let file = part("name=\"file\"; filename=\"a.wav\"", "RIFF\r\n--\r\n");
+        format!("{file}{}--B--\r\n", part("name=\"model\"", model))
+    };
+    let upload = |body: String| {
+        format!(
+            "POST /api/proxy/prod/v1/audio/transcriptions HTTP/1.1\r\nhost: rondo\r\nx-api-key: {key}\r\ncontent-type: multipart/form-data; boundary=B\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    assert_eq!(world.raw(&upload(form("whisper"))).await.status, 200);
+    assert!(provider.seen()[0].ends_with(&form("whisper-large-v3")), "{}", provider.seen()[0]);
+    assert_eq!(world.raw(&upload(form("gpt-4o"))).await.code(), "model_forbidden");
+    assert_eq!(world.raw(&upload("--B--\r\n".to_owned())).await.code(), "model_forbidden");
+    assert_eq!(world.log(1).await[0].row.model, None);
+    assert_eq!(provider.count(), 1);
+}

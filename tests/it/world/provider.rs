@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -28,6 +29,8 @@ pub(crate) enum Act {
     Reset,
     /// Never answers.
     Hang,
+    /// Takes its time before it does that.
+    Late(Duration, Box<Act>),
     /// Sends a part, waits to be told, sends the rest.
     InSteps(Vec<Vec<u8>>, Arc<Notify>),
 }
@@ -119,13 +122,18 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, a
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
         seen.lock().expect("not poisoned").push(request);
-        let written = match act.clone() {
+        let mut act = act.clone();
+        if let Act::Late(time, then) = act {
+            tokio::time::sleep(time).await;
+            act = *then;
+        }
+        let written = match act {
             Act::Send(bytes) => stream.write_all(&bytes).await,
             Act::SendAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 return;
             }
-            Act::Close => return,
+            Act::Close | Act::Late(..) => return,
             Act::Reset => {
                 let _ = stream.set_zero_linger();
                 return;
