@@ -82,7 +82,8 @@ impl Running {
             proxy_settings(settings),
             abort.clone(),
         );
-        let sources = live::Sources { routing, board: board.clone(), recorder: recorder.clone(), clock };
+        let sources =
+            live::Sources { routing: routing.clone(), board: board.clone(), recorder: recorder.clone(), clock };
         let hub = live::Hub::new(sources, drain.clone());
         let known = Live { board: board.clone(), recorder: recorder.clone(), clock };
         let admin = foundation.admin_with(Some(known));
@@ -125,7 +126,7 @@ impl Running {
             }
         });
         tasks.keep_house(&foundation.store, &recorder, &settings.log);
-        tasks.watch_health(board, recorder, limiter, clock);
+        tasks.watch_health(board, routing, recorder, limiter, clock);
         tasks.write_log(writer, foundation.store);
         let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });
         let connections = usize::try_from(settings.gateway.max_in_flight).unwrap_or(usize::MAX).saturating_add(1024);

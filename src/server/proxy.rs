@@ -198,10 +198,16 @@ impl Shared {
         let model = payload.whole().and_then(|whole| ModelName::find(&call.headers, call.tail(), whole));
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
-        let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
+        let replayable = payload.whole().is_some();
         let hash = sticky_hash(&caller, call);
         let draw = Draw::open(&group, &self.limiter, model.as_ref().map(|model| model.name.as_str()), hash, replayable);
-        let ask = Ask { call, id: entry.id, model: model.as_ref(), identity: group.kind == GroupKind::Llm };
+        let ask = Ask {
+            call,
+            id: entry.id,
+            model: model.as_ref(),
+            identity: group.kind == GroupKind::Llm,
+            rules: &group.outcome_rules,
+        };
         let reply = forward::forward(self, &group, draw, ask, &mut payload, entry).await?;
         Ok(Passed::Reply(Box::new(reply), group, quota))
     }

@@ -1,8 +1,11 @@
 //! The data plane through real sockets: what the client saw, what each provider got, what was recorded.
 
 mod access;
+mod attempts;
 mod edge;
 mod failover;
+mod health;
+mod outcomes;
 mod passing;
 mod streams;
 

@@ -1,18 +1,25 @@
 //! One exchange with one candidate: connect, send, wait for the head, read an error far enough to judge it.
 
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, Uri, uri::PathAndQuery};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
-use super::{call::Call, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict};
+use super::{
+    call::Call,
+    headers,
+    inbound::{Payload, Upload},
+    model_name::ModelName,
+    select::Candidate,
+};
 use crate::{
-    model::{id::RequestId, request_log::AttemptOutcome},
+    model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome},
     server::{
+        health::outcome,
         routing::table::{Presented, Provider},
         upstream::{
             body::{InboundFault, Outbound},
@@ -67,6 +74,8 @@ pub struct Ask<'a> {
     pub model: Option<&'a ModelName>,
     /// Ask for an uncompressed answer.
     pub identity: bool,
+    /// What the operator says answers mean, ahead of the table.
+    pub rules: &'a [OutcomeRule],
 }
 
 /// Makes the exchange. Dropping the future cancels it at the provider.
@@ -75,7 +84,7 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, stale: false };
     let mut lease = match provider.pool.lease(freshness).await {
         Ok(lease) => lease,
-        Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
+        Err(fault) => return failed(outcome::of_connect(&fault), fault.to_string()),
     };
     let Some(body) = body_for(ask, provider, payload) else {
         return failed(AttemptOutcome::Reset, "the body was already sent once and cannot be replayed".to_owned());
@@ -83,21 +92,21 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     let Some(mut request) = build(ask, candidate, body) else {
         return failed(AttemptOutcome::InvalidResponse, "the target cannot be built".to_owned());
     };
-    let deadline = Instant::now() + provider.first_byte_timeout;
+    let mut patience = Patience::new(provider.first_byte_timeout, payload.upload());
     loop {
         let reused = lease.reused;
-        match timeout_at(deadline, lease.send(request)).await {
+        match patience.wait(lease.send(request)).await {
             Err(_) => {
                 let detail = format!("no response head within {} ms", provider.first_byte_timeout.as_millis());
                 return failed(AttemptOutcome::FirstByteTimeout, detail);
             }
-            Ok(Ok(response)) => return judge(response, lease, candidate).await,
+            Ok(Ok(response)) => return judge(ask.rules, response, lease, candidate).await,
             // Nothing was sent on a connection that had just been closed: no attempt was made yet.
             Ok(Err(SendFault::NotSent(unsent))) => match provider.pool.lease(Freshness::Fresh).await {
                 Ok(fresh) => (lease, request) = (fresh, *unsent),
                 Err(fault) => {
                     payload.give_back(unsent.into_body());
-                    return failed(verdict::of_connect(&fault), fault.to_string());
+                    return failed(outcome::of_connect(&fault), fault.to_string());
                 }
             },
             Ok(Err(SendFault::Reset(error))) => {
@@ -109,6 +118,37 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
             }
             Ok(Err(SendFault::Inbound(fault))) => return Attempted::Inbound(fault),
         }
+    }
+}
+
+/// How long a response head is waited for: from the request being sent, which for a body that flows
+/// is the last byte that the provider took. The time a client takes for its part is its own.
+struct Patience {
+    limit: Duration,
+    deadline: Instant,
+    upload: Option<Arc<Upload>>,
+}
+
+impl Patience {
+    fn new(limit: Duration, upload: Option<Arc<Upload>>) -> Self {
+        Self { limit, deadline: Instant::now() + limit, upload }
+    }
+
+    async fn wait<T>(&mut self, exchange: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let mut exchange = pin!(exchange);
+        loop {
+            match (timeout_at(self.deadline, &mut exchange).await, self.later()) {
+                (Err(_), Some(later)) => self.deadline = later,
+                (result, _) => return result,
+            }
+        }
+    }
+
+    /// A deadline still to come, because the body moved meanwhile or waits for its client.
+    fn later(&self) -> Option<Instant> {
+        let (upload, now) = (self.upload.as_ref()?, Instant::now());
+        let counted_from = if upload.waits_for_client() { now } else { upload.moved_at() };
+        Some(counted_from + self.limit).filter(|later| *later > now)
     }
 }
 
@@ -176,15 +216,19 @@ pub fn target(base_path: &str, tail: &str, query: Option<&str>, key: Option<&str
     Some(Uri::from(target))
 }
 
-async fn judge(response: Response<Incoming>, lease: Lease, candidate: &Candidate) -> Attempted {
+async fn judge(rules: &[OutcomeRule], response: Response<Incoming>, lease: Lease, candidate: &Candidate) -> Attempted {
     let (head, mut rest) = response.into_parts();
     let has_credential = candidate.credential.is_some();
+    let name = |body: &[u8]| {
+        let ruled = outcome::by_rule(rules, head.status, &head.headers, body);
+        ruled.unwrap_or_else(|| outcome::of_answer(head.status, body, has_credential))
+    };
     if head.status.as_u16() < 400 {
-        let outcome = verdict::of_answer(head.status, &[], has_credential);
+        let outcome = name(&[]);
         return Attempted::Answer(Box::new(Answered { head, peeked: None, rest, lease, outcome }));
     }
     let peeked = if is_event_stream(&head.headers) { Bytes::new() } else { peek(&mut rest).await };
-    let outcome = verdict::of_answer(head.status, &peeked, has_credential);
+    let outcome = name(&peeked);
     Attempted::Answer(Box::new(Answered { head, peeked: Some(peeked), rest, lease, outcome }))
 }
 

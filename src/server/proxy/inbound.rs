@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -62,11 +62,41 @@ impl Drop for Held {
     }
 }
 
+/// How far a body that flows has come; read by whoever waits for the provider meanwhile.
+#[derive(Debug)]
+pub struct Upload {
+    started: Instant,
+    /// When the provider's side last took a part, milliseconds after the start.
+    moved_ms: AtomicU64,
+    waiting: AtomicBool,
+}
+
+impl Upload {
+    fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), moved_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) })
+    }
+
+    fn moved(&self) {
+        self.moved_ms.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// When the provider's side last took a part of it.
+    pub fn moved_at(&self) -> Instant {
+        self.started + Duration::from_millis(self.moved_ms.load(Relaxed))
+    }
+
+    /// Whether the next byte is the client's to send.
+    pub fn waits_for_client(&self) -> bool {
+        self.waiting.load(Relaxed)
+    }
+}
+
 /// The body as attempts take it.
 pub struct Payload {
     kind: Kind,
     /// Bytes that came from the client, also while they flow.
     pub seen: Arc<AtomicU64>,
+    upload: Option<Arc<Upload>>,
     _held: Option<Held>,
 }
 
@@ -82,6 +112,11 @@ impl Payload {
             Kind::Whole(_) => true,
             Kind::Once(body) => body.is_some(),
         }
+    }
+
+    /// How far it has come, where it flows.
+    pub fn upload(&self) -> Option<Arc<Upload>> {
+        self.upload.clone()
     }
 
     /// The whole body, where it is held.
@@ -117,7 +152,7 @@ pub async fn receive(
 ) -> Result<Payload, ProxyError> {
     let seen = Arc::new(AtomicU64::new(0));
     if body.is_end_stream() {
-        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, _held: None });
+        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, upload: None, _held: None });
     }
     let exact = body.size_hint().exact();
     if exact.is_some_and(|length| length > body_limit) {
@@ -133,7 +168,7 @@ pub async fn receive(
     while let Some(place) = held.as_mut() {
         let Some(chunk) = next_chunk(&mut body).await? else {
             seen.store(size, Relaxed);
-            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, _held: held });
+            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, upload: None, _held: held });
         };
         size += chunk.len() as u64;
         if size > body_limit {
@@ -145,9 +180,18 @@ pub async fn receive(
             break;
         }
     }
-    let flowing =
-        Flowing { prefix: Some(join(parts)), rest: body, exact, limit: body_limit, seen: seen.clone(), idle: None };
-    Ok(Payload { kind: Kind::Once(Some(Outbound::Flowing(Box::pin(flowing)))), seen, _held: None })
+    let upload = Upload::start();
+    let flowing = Flowing {
+        prefix: Some(join(parts)),
+        rest: body,
+        exact,
+        limit: body_limit,
+        seen: seen.clone(),
+        upload: upload.clone(),
+        idle: None,
+    };
+    let kind = Kind::Once(Some(Outbound::Flowing(Box::pin(flowing))));
+    Ok(Payload { kind, seen, upload: Some(upload), _held: None })
 }
 
 async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, ProxyError> {
@@ -211,11 +255,13 @@ struct Flowing {
     exact: Option<u64>,
     limit: u64,
     seen: Arc<AtomicU64>,
+    upload: Arc<Upload>,
     idle: Option<Pin<Box<Sleep>>>,
 }
 
 impl Flowing {
     fn count(&self, bytes: usize) -> Result<(), InboundFault> {
+        self.upload.moved();
         let seen = self.seen.fetch_add(bytes as u64, Relaxed) + bytes as u64;
         if seen > self.limit { Err(InboundFault::TooLarge) } else { Ok(()) }
     }
@@ -229,6 +275,7 @@ impl Body for Flowing {
         if let Some(prefix) = self.prefix.take().filter(|prefix| !prefix.is_empty()) {
             return Poll::Ready(Some(self.count(prefix.len()).map(|()| Frame::data(prefix))));
         }
+        self.upload.waiting.store(false, Relaxed);
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -241,6 +288,7 @@ impl Body for Flowing {
                 Poll::Pending => break,
             }
         }
+        self.upload.waiting.store(true, Relaxed);
         let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + IDLE)));
         match idle.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Some(Err(InboundFault::Slow))),
