@@ -184,7 +184,7 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     });
     tasks.keep_house(&foundation.store, &plane.recorder, &settings.log);
     tasks.keep_caps(foundation.store.clone(), plane.limiter.caps().clone(), plane.clock);
-    tasks.watch_health(plane.board, plane.recorder, plane.limiter, plane.clock);
+    tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks
 }

@@ -241,7 +241,7 @@ impl Shared {
         entry.set_group(&group);
         written.group = Some(group.clone());
         if call.websocket.is_some() && !group.websocket {
-            return Err(ProxyError::UpgradeNotAllowed);
+            return Err(ProxyError::UpgradeNotAllowed.into());
         }
         let quota = self.admit(&caller, &group, call, written)?;
         let settings = &self.settings;
@@ -264,7 +264,7 @@ impl Shared {
         {
             return Err(Early::Models(list));
         }
-        let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
+        let replayable = payload.whole().is_some();
         let hash = sticky::hash(&group.sticky, &caller, call);
         let streams = wish.stream || call.asks_for_events();
         Ok(Ready { group, quota, payload, model, hash, replayable, streams })
@@ -281,6 +281,7 @@ impl Shared {
             id: entry.id,
             model,
             identity: group.kind == GroupKind::Llm || ready.streams,
+            rules: &group.outcome_rules,
             streams: ready.streams,
             first_output_timeout: (first_output_ms > 0).then(|| Duration::from_millis(first_output_ms.into())),
         };

@@ -2,16 +2,19 @@
 
 mod access;
 mod answers;
+mod attempts;
 mod bodies;
 mod edge;
 mod egress;
 mod failover;
 mod headers;
+mod health;
 mod hold;
 mod http2;
 mod keepalive;
 mod limits;
 mod models;
+mod outcomes;
 mod passing;
 mod selection;
 mod streams;

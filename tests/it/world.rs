@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use rondo::{
     model::{
         api_key::{ApiKeyDraft, Scope},
-        id::GroupId,
+        id::{GroupId, ProviderId},
+        page::{ListQuery, PAGE_MAX},
         rate_limit::KeyLimits,
         request_log::{RequestDetail, RequestFilter},
     },
@@ -115,6 +116,12 @@ impl World {
         secret
     }
 
+    /// Applies a declarative file; the running server has it within a second.
+    pub(crate) async fn apply(&self, file: &str) {
+        let applied = self.admin.transfer().apply(&self.who, file, ApplyOptions::default()).await;
+        applied.expect("a good file");
+    }
+
     /// Waits until the running server knows a key.
     async fn until_live(&self, key: &str) {
         for _ in 0..300 {
@@ -207,9 +214,35 @@ impl World {
         panic!("the log has no request that was {wanted:?}");
     }
 
+    /// Every provider's id by its name.
+    pub(crate) async fn provider_ids(&self) -> BTreeMap<String, ProviderId> {
+        let mut ids = BTreeMap::new();
+        for page in 0.. {
+            let query = ListQuery { page, per_page: PAGE_MAX, ..ListQuery::default() };
+            let rows = self.admin.providers().list(&self.who, query).await.expect("providers").rows;
+            if rows.is_empty() {
+                break;
+            }
+            ids.extend(rows.into_iter().map(|row| (row.provider.name, row.provider.id)));
+        }
+        ids
+    }
+
+    /// Health of the provider with this name.
+    pub(crate) async fn health_of(&self, name: &str) -> rondo::model::health::ProviderHealth {
+        let id = self.provider_ids().await[name];
+        let health = self.health().await;
+        health.into_iter().find(|health| health.provider == id).expect("its health")
+    }
+
     /// Health of every provider, as the running server sees it.
     pub(crate) async fn health(&self) -> Vec<rondo::model::health::ProviderHealth> {
         self.running.admin.health().all(&self.who).await.expect("health")
+    }
+
+    /// Changes of health so far, newest first.
+    pub(crate) fn events(&self) -> Vec<rondo::model::health::HealthEvent> {
+        self.running.admin.health().events(&self.who).expect("events")
     }
 
     /// Stops the server gracefully.

@@ -19,6 +19,7 @@ use crate::{
         provider::{AuthStyle, ConnectionTest, ProviderDraft, TestStage, TestStep, TestTarget},
     },
     server::{
+        routing::check::models_path,
         secret::seal::credential_aad,
         store::StoredProvider,
         upstream::{
@@ -166,11 +167,7 @@ impl Walk<'_> {
     fn request(&self) -> Result<Request<Outbound>, String> {
         let secret = self.secret.as_deref().unwrap_or_default();
         let base = self.base_url.base_path();
-        let versioned = base
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| last.starts_with('v') && last[1..].starts_with(|c: char| c.is_ascii_digit()));
-        let path = if versioned { format!("{base}/models") } else { format!("{base}/v1/models") };
+        let path = format!("{base}{}", models_path(base));
         let target = match self.draft.auth {
             AuthStyle::Query => format!("{path}?key={}", escaped(secret)),
             _ => path,

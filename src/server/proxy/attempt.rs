@@ -1,6 +1,7 @@
 //! One exchange with one candidate: connect, send, wait for the head, read an error far enough to judge it.
 
 mod first_output;
+mod head_wait;
 
 use std::time::Duration;
 
@@ -11,14 +12,18 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use self::first_output::{Patience, Waited};
+use self::{
+    first_output::{Patience, Waited},
+    head_wait::HeadWait,
+};
 use super::{
     call::Call, dialect::Dialect, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
-    select::Candidate, verdict, websocket,
+    select::Candidate, websocket,
 };
 use crate::{
-    model::{id::RequestId, request_log::AttemptOutcome},
+    model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome},
     server::{
+        health::outcome,
         routing::table::{Presented, Provider},
         upstream::{
             body::{InboundFault, Outbound},
@@ -94,6 +99,8 @@ pub struct Ask<'a> {
     pub model: Option<&'a ModelName>,
     /// Ask for an uncompressed answer.
     pub identity: bool,
+    /// What the operator says answers mean, ahead of the table.
+    pub rules: &'a [OutcomeRule],
     /// Whether the client asked for an event stream.
     pub streams: bool,
     /// Wait for the first output of a stream, from the moment it is asked for; `None` has no limit.
@@ -110,7 +117,7 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     };
     let mut lease = match leased {
         Ok(lease) => lease,
-        Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
+        Err(fault) => return failed(outcome::of_connect(&fault), fault.to_string()),
     };
     let Some(body) = body_for(ask, provider, payload) else {
         return failed(AttemptOutcome::Reset, "the body was already sent once and cannot be replayed".to_owned());
@@ -118,12 +125,13 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     let Some(mut request) = build(ask, candidate, body) else {
         return failed(AttemptOutcome::InvalidResponse, "the target cannot be built".to_owned());
     };
-    let (asked, patience) = (Instant::now(), ask.head_timeout(provider));
+    let (asked, limit) = (Instant::now(), ask.head_timeout(provider));
+    let mut head_wait = HeadWait::new(limit, payload.upload());
     loop {
         let reused = lease.reused;
-        match timeout_at(asked + patience, lease.send(request)).await {
+        match head_wait.wait(lease.send(request)).await {
             Err(_) => {
-                let detail = format!("no response head within {} ms", patience.as_millis());
+                let detail = format!("no response head within {} ms", limit.as_millis());
                 return failed(AttemptOutcome::FirstByteTimeout, detail);
             }
             Ok(Ok(response)) => return judge(ask, response, lease, candidate, asked).await,
@@ -132,7 +140,7 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
                 Ok(fresh) => (lease, request) = (fresh, *unsent),
                 Err(fault) => {
                     payload.give_back(unsent.into_body());
-                    return failed(verdict::of_connect(&fault), fault.to_string());
+                    return failed(outcome::of_connect(&fault), fault.to_string());
                 }
             },
             Ok(Err(SendFault::NotSent(unsent))) => {
@@ -220,6 +228,12 @@ pub fn target(base_path: &str, tail: &str, query: Option<&str>, key: Option<&str
 }
 
 impl Ask<'_> {
+    /// What an answer is called: by the operator's rules, else by the table.
+    fn name(&self, status: StatusCode, headers: &HeaderMap, error: &[u8], has_credential: bool) -> AttemptOutcome {
+        let ruled = outcome::by_rule(self.rules, status, headers, error);
+        ruled.unwrap_or_else(|| outcome::of_answer(status, error, has_credential))
+    }
+
     /// Wait for the response head. A client that asked for a stream waits for its first output.
     fn head_timeout(&self, provider: &Provider) -> Duration {
         let first_output = self.first_output_timeout.filter(|_| self.streams);
@@ -250,14 +264,17 @@ async fn judge(
     } else if let Some(waited) = wait(ask, &head, &mut rest, candidate, asked).await {
         match waited {
             Waited::Output(bytes) => peeked = Some(bytes),
-            Waited::Fault(fault) => return Attempted::Answer(Box::new(stand_for(fault, head, seen, has_credential))),
+            Waited::Fault(fault) => {
+                return Attempted::Answer(Box::new(stand_for(ask, fault, head, seen, has_credential)));
+            }
             Waited::Nothing(outcome, detail) => {
                 return Attempted::Failed { outcome, detail, seen: Some(seen), stale: false };
             }
         }
         first_output = is_event_stream(&head.headers).then(std::time::Instant::now);
     }
-    let outcome = verdict::of_answer(head.status, peeked.as_deref().unwrap_or_default(), has_credential);
+    let error = peeked.as_deref().filter(|_| head.status.as_u16() >= 400).unwrap_or_default();
+    let outcome = ask.name(head.status, &head.headers, error, has_credential);
     let content = Content { peeked, rest: Some((rest, lease)) };
     Attempted::Answer(Box::new(Answered { head, seen, content, outcome, detail: "", first_output }))
 }
@@ -287,8 +304,14 @@ async fn wait(
 
 /// An error inside of a `200` as the answer it stands for: its status, its JSON. The rest of the
 /// stream, and with it the connection, is let go.
-fn stand_for(fault: Fault, mut head: http::response::Parts, seen: Seen, has_credential: bool) -> Answered {
-    let outcome = match verdict::of_answer(fault.status, &fault.body, has_credential) {
+fn stand_for(
+    ask: &Ask<'_>,
+    fault: Fault,
+    mut head: http::response::Parts,
+    seen: Seen,
+    has_credential: bool,
+) -> Answered {
+    let outcome = match ask.name(fault.status, &head.headers, &fault.body, has_credential) {
         AttemptOutcome::ServerError => AttemptOutcome::StreamError,
         outcome => outcome,
     };

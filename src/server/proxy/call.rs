@@ -116,6 +116,7 @@ impl Call {
             slug_end: self.slug_end,
             stripped_query: Some(query.unwrap_or_default()),
             query_key: None,
+            websocket: None,
         }
     }
 

@@ -156,6 +156,7 @@ impl Entry {
         let last = self.attempts.last().map(|attempt| attempt.outcome);
         let outcome = match (self.error_code, last) {
             (Some(_), _) if self.status == 429 && self.attempts.is_empty() => Outcome::RateLimited,
+            (Some(_), _) if self.status == 499 => Outcome::ClientLeft,
             (Some(_), _) if self.status >= 500 || self.status == 429 => Outcome::Failed,
             (Some(_), _) => Outcome::ClientError,
             (None, Some(AttemptOutcome::Answered)) if self.attempts.len() > 1 => Outcome::Saved,

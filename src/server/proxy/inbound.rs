@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -97,11 +97,41 @@ impl Drop for Held {
     }
 }
 
+/// How far a body that flows has come; read by whoever waits for the provider meanwhile.
+#[derive(Debug)]
+pub struct Upload {
+    started: Instant,
+    /// When the provider's side last took a part, milliseconds after the start.
+    moved_ms: AtomicU64,
+    waiting: AtomicBool,
+}
+
+impl Upload {
+    fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), moved_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) })
+    }
+
+    fn moved(&self) {
+        self.moved_ms.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// When the provider's side last took a part of it.
+    pub fn moved_at(&self) -> Instant {
+        self.started + Duration::from_millis(self.moved_ms.load(Relaxed))
+    }
+
+    /// Whether the next byte is the client's to send.
+    pub fn waits_for_client(&self) -> bool {
+        self.waiting.load(Relaxed)
+    }
+}
+
 /// The body as attempts take it.
 pub struct Payload {
     kind: Kind,
     /// Bytes that came from the client, also while they flow.
     pub seen: Arc<AtomicU64>,
+    upload: Option<Arc<Upload>>,
     _held: Option<Held>,
 }
 
@@ -113,7 +143,7 @@ enum Kind {
 impl Payload {
     /// No body at all.
     pub fn empty() -> Self {
-        Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), _held: None }
+        Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), upload: None, _held: None }
     }
 
     /// Whether another attempt could send it again.
@@ -122,6 +152,11 @@ impl Payload {
             Kind::Whole(_) => true,
             Kind::Once(body) => body.is_some(),
         }
+    }
+
+    /// How far it has come, where it flows.
+    pub fn upload(&self) -> Option<Arc<Upload>> {
+        self.upload.clone()
     }
 
     /// The whole body, where it is held.
@@ -169,7 +204,7 @@ pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudg
     while let Some(place) = held.as_mut() {
         let Some(chunk) = next_chunk(&mut body, &mut pace).await? else {
             seen.store(size, Relaxed);
-            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, _held: held });
+            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, upload: None, _held: held });
         };
         size += chunk.len() as u64;
         if size > limits.body {
@@ -181,16 +216,19 @@ pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudg
             break;
         }
     }
+    let upload = Upload::start();
     let flowing = Flowing {
         prefix: Some(join(parts)),
         rest: body,
         exact,
         limit: limits.body,
         seen: seen.clone(),
+        upload: upload.clone(),
         pace,
         waiting: None,
     };
-    Ok(Payload { kind: Kind::Once(Some(Outbound::Flowing(Box::pin(flowing)))), seen, _held: None })
+    let kind = Kind::Once(Some(Outbound::Flowing(Box::pin(flowing))));
+    Ok(Payload { kind, seen, upload: Some(upload), _held: None })
 }
 
 async fn next_chunk(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes>, ProxyError> {
@@ -256,6 +294,7 @@ struct Flowing {
     exact: Option<u64>,
     limit: u64,
     seen: Arc<AtomicU64>,
+    upload: Arc<Upload>,
     pace: Pace,
     /// Since when the client is waited for, and until when.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
@@ -263,6 +302,7 @@ struct Flowing {
 
 impl Flowing {
     fn count(&self, bytes: usize) -> Result<(), InboundFault> {
+        self.upload.moved();
         let seen = self.seen.fetch_add(bytes as u64, Relaxed) + bytes as u64;
         if seen > self.limit { Err(InboundFault::TooLarge) } else { Ok(()) }
     }
@@ -276,6 +316,7 @@ impl Body for Flowing {
         if let Some(prefix) = self.prefix.take().filter(|prefix| !prefix.is_empty()) {
             return Poll::Ready(Some(self.count(prefix.len()).map(|()| Frame::data(prefix))));
         }
+        self.upload.waiting.store(false, Relaxed);
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -289,6 +330,7 @@ impl Body for Flowing {
                 Poll::Pending => break,
             }
         }
+        self.upload.waiting.store(true, Relaxed);
         let left = self.pace.left;
         let (_, patience) = self.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
         match patience.as_mut().poll(cx) {

@@ -37,7 +37,10 @@ use crate::{
         request_log::AttemptOutcome,
     },
     server::{
-        health::{cooldown, passive},
+        health::{
+            cooldown,
+            passive::{self, Told},
+        },
         routing::table::{Group, Provider},
         upstream::pool::Freshness,
     },
@@ -192,7 +195,15 @@ async fn ask(
 async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id: RequestId) -> Option<Value> {
     let clock = &shared.clock;
     let mut draw = Draw::open(group, &shared.limiter, None, 0, false);
-    let ask = Ask { call, id, model: None, identity: true, streams: false, first_output_timeout: None };
+    let ask = Ask {
+        call,
+        id,
+        model: None,
+        identity: true,
+        rules: &group.outcome_rules,
+        streams: false,
+        first_output_timeout: None,
+    };
     loop {
         let mut candidate = draw.only(member, clock.now_ms(), clock.now_ns())?;
         match attempt(&ask, &candidate, &mut Payload::empty(), Freshness::Any).await {
@@ -223,7 +234,8 @@ fn learn(shared: &Shared, candidate: &mut Candidate, answered: &Answered) {
         .then(|| cooldown::read(&answered.head.headers, body, shared.unix_ms(now_ms)))
         .flatten();
     let credential = candidate.credential().map_or_else(|| candidate.provider.state.keyless(), |one| &one.state);
-    passive::learn(credential, answered.outcome, asked_ms, now_ms);
+    let told = Told { status: Some(answered.head.status.as_u16()), retry_after_ms: asked_ms };
+    passive::learn(credential, answered.outcome, told, now_ms);
 }
 
 /// The whole body, unless it is too large or breaks.

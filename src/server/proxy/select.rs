@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::{
     model::{
-        group::{GroupKind, Strategy},
+        group::Strategy,
         id::CredentialId,
         request_log::{SkipReason, Skipped},
     },
@@ -22,7 +22,7 @@ use crate::{
         },
         health::{
             breaker::Admission,
-            credential::{CredentialUse, Standing},
+            credential::{CredentialState, CredentialUse, Standing},
             panic::{self, Offer, Panic},
             permit::Permit,
         },
@@ -67,6 +67,11 @@ impl Candidate {
     pub fn credential(&self) -> Option<&Credential> {
         self.credential.map(|index| &self.provider.credentials[index])
     }
+
+    /// The live state of its credential, or of the stand-in where none is needed.
+    pub fn credential_state(&self) -> &Arc<CredentialState> {
+        self.credential().map_or_else(|| self.provider.state.keyless(), |credential| &credential.state)
+    }
 }
 
 /// Why nobody can be asked.
@@ -93,18 +98,30 @@ pub struct Draw<'a> {
     model: Option<&'a str>,
     /// What `sticky` holds on to.
     hash: u64,
-    /// Only replayable requests are trials: somebody must be able to stand in.
+    /// Only requests whose body is held are trials: somebody must be able to stand in.
     may_try: bool,
     /// Members not to be drawn again.
     done: Vec<usize>,
     /// Credentials tried of each provider that is not done.
     tried: Vec<(usize, CredentialId)>,
+    reach: Reach,
+}
+
+/// How far the next draw may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To any member.
+    Everybody,
+    /// To other credentials of providers that were asked already.
+    Rotation,
 }
 
 /// A member as this draw finds it.
 enum Look {
     Weight(f64),
     Skip(SkipReason),
+    /// Beyond the reach of this draw.
+    Beyond,
 }
 
 struct Looked {
@@ -115,7 +132,13 @@ struct Looked {
 impl<'a> Draw<'a> {
     /// Opens the draw of one request.
     pub fn open(group: &'a Group, limiter: &'a Limiter, model: Option<&'a str>, hash: u64, may_try: bool) -> Self {
-        Self { group, limiter, model, hash, may_try, done: Vec::new(), tried: Vec::new() }
+        let (done, tried) = (Vec::new(), Vec::new());
+        Self { group, limiter, model, hash, may_try, done, tried, reach: Reach::Everybody }
+    }
+
+    /// Says how far the next draw may go.
+    pub fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
     }
 
     /// The provider at this place is not drawn again.
@@ -143,7 +166,7 @@ impl<'a> Draw<'a> {
                 let (permit, credential, places) = self.enter(member, now_ms, now_ns).ok()?;
                 Some(self.candidate(member, permit, credential, places, String::new(), Vec::new()))
             }
-            Look::Skip(_) => None,
+            Look::Skip(_) | Look::Beyond => None,
         }
     }
 
@@ -187,6 +210,9 @@ impl<'a> Draw<'a> {
         let skip = Look::Skip;
         if self.done.contains(&member) {
             return skip(SkipReason::Tried);
+        }
+        if self.reach == Reach::Rotation && !self.tried.iter().any(|(at, _)| *at == member) {
+            return Look::Beyond;
         }
         if !provider.enabled {
             return skip(SkipReason::Disabled);
@@ -350,7 +376,7 @@ impl<'a> Draw<'a> {
                 Look::Weight(_) if self.group.tiers[looked.member] > tier => {
                     Some(self.skip(looked.member, SkipReason::TierNotNeeded))
                 }
-                Look::Weight(_) => None,
+                Look::Weight(_) | Look::Beyond => None,
             })
             .take(RECORDED)
             .collect()
@@ -425,11 +451,6 @@ fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
         }
     }
     earliest
-}
-
-/// Whether a group's requests are repeated without asking.
-pub fn is_llm(group: &Group) -> bool {
-    group.kind == GroupKind::Llm
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::{
+    check,
     policy::PathMatcher,
     table::{Credential, Group, GroupMemory, Key, Member, Presented, Provider, Table},
 };
@@ -22,7 +23,8 @@ use crate::{
     model::{
         self,
         api_key::Scope,
-        id::{GroupId, ProviderId},
+        group::GroupKind,
+        id::{CredentialId, GroupId, ProviderId},
         name::BaseUrl,
         provider::{AuthStyle, Connection},
     },
@@ -46,6 +48,8 @@ pub struct Compiler {
     pools: HashMap<ProviderId, (PoolSettings, Arc<Pool>)>,
     groups: HashMap<GroupId, Arc<GroupMemory>>,
     rotations: HashMap<ProviderId, Arc<Mutex<Credits>>>,
+    /// What each credential was sealed as: a secret that is entered anew starts anew.
+    sealed: HashMap<CredentialId, Sealed>,
 }
 
 /// What a pool of connections depends on; when it changes, so does the pool.
@@ -90,6 +94,7 @@ impl Compiler {
             pools: HashMap::new(),
             groups: HashMap::new(),
             rotations: HashMap::new(),
+            sealed: HashMap::new(),
         }
     }
 
@@ -97,8 +102,9 @@ impl Compiler {
     pub fn compile(&mut self, snapshot: Snapshot, now_ms: u64) -> (Table, Vec<CompileFault>) {
         let mut faults = Vec::new();
         let mut providers = HashMap::with_capacity(snapshot.providers.len());
+        let of_models = members(&snapshot.groups, |group| group.kind == GroupKind::Llm);
         for stored in &snapshot.providers {
-            match self.provider(stored, &mut faults) {
+            match self.provider(stored, &of_models, &mut faults) {
                 Ok(provider) => drop(providers.insert(provider.id, Arc::new(provider))),
                 Err(fault) => faults.push(fault),
             }
@@ -110,21 +116,40 @@ impl Compiler {
         let stored: Vec<_> = snapshot.providers.into_iter().map(|stored| stored.provider).collect();
         self.forget(&stored, &snapshot.groups);
         self.board.adopt(&stored, &snapshot.groups, now_ms);
-        let table =
-            Table { revision: snapshot.revision, keys, groups, providers: stored, stored_groups: snapshot.groups };
+        let weighted = members(&snapshot.groups, |group| group.enabled);
+        let checked = providers.into_values().filter(|one| one.enabled && weighted.contains(&one.id)).collect();
+        let table = Table {
+            revision: snapshot.revision,
+            keys,
+            groups,
+            checked,
+            providers: stored,
+            stored_groups: snapshot.groups,
+        };
         (table, faults)
     }
 
-    fn forget(&mut self, providers: &[model::provider::Provider], groups: &[model::group::Group]) {
-        let providers: HashSet<ProviderId> = providers.iter().map(|provider| provider.id).collect();
+    fn forget(&mut self, snapshot: &[model::provider::Provider], groups: &[model::group::Group]) {
+        let providers: HashSet<ProviderId> = snapshot.iter().map(|provider| provider.id).collect();
         let groups: HashSet<GroupId> = groups.iter().map(|group| group.id).collect();
         self.pools.retain(|id, _| providers.contains(id));
         self.rotations.retain(|id, _| providers.contains(id));
         self.groups.retain(|id, _| groups.contains(id));
+        let credentials = snapshot.iter().flat_map(|provider| &provider.credentials);
+        let credentials: HashSet<CredentialId> = credentials.map(|credential| credential.id).collect();
+        self.sealed.retain(|id, _| credentials.contains(id));
     }
 
-    fn provider(&mut self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Result<Provider, CompileFault> {
+    fn provider(
+        &mut self,
+        stored: &StoredProvider,
+        of_models: &HashSet<ProviderId>,
+        faults: &mut Vec<CompileFault>,
+    ) -> Result<Provider, CompileFault> {
         let provider = &stored.provider;
+        let check_path = provider.connection.check_path.as_deref();
+        let lists_models = of_models.contains(&provider.id);
+        let models_path = lists_models.then(|| check::models_path(provider.base_url.base_path()));
         let pool = self.pool(provider)?;
         let header = |text: &str| HeaderValue::from_str(text).ok();
         let set = provider.headers.set.iter().filter_map(|(name, value)| Some((name.parse().ok()?, header(value)?)));
@@ -147,7 +172,8 @@ impl Compiler {
             total_timeout: timeout(provider.timeouts.total_ms),
             stream_timeout: timeout(provider.timeouts.stream_total_ms),
             limits: provider.limits,
-            check_path: provider.connection.check_path.as_deref().map(Box::from),
+            check_path: check_path.map(Box::from),
+            proof_path: check_path.or(models_path).map(Box::from),
             state: self.board.provider(provider.id),
             pool,
             needs_credential: provider.auth.needs_secret(),
@@ -176,11 +202,15 @@ impl Compiler {
         Ok(pool)
     }
 
-    fn credentials(&self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Vec<Credential> {
+    fn credentials(&mut self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Vec<Credential> {
         let provider = &stored.provider;
         let mut credentials = Vec::with_capacity(provider.credentials.len());
         for credential in provider.credentials.iter().filter(|one| one.enabled && one.weight > 0) {
             let Some((_, sealed)) = stored.sealed.iter().find(|(id, _)| *id == credential.id) else { continue };
+            let before = self.sealed.insert(credential.id, sealed.clone());
+            if before.is_some_and(|before| before != *sealed) {
+                self.board.credential(credential.id).reset();
+            }
             match self.present(provider, credential.id, sealed) {
                 Ok(presented) => credentials.push(Credential {
                     id: credential.id,
@@ -203,7 +233,7 @@ impl Compiler {
     fn present(
         &self,
         provider: &model::provider::Provider,
-        credential: model::id::CredentialId,
+        credential: CredentialId,
         sealed: &Sealed,
     ) -> Result<Presented, String> {
         let aad = credential_aad(credential, provider.base_url.host());
@@ -243,6 +273,12 @@ impl Compiler {
             memory: self.groups.entry(group.id).or_default().clone(),
         }
     }
+}
+
+/// Members with weight of the groups that are meant.
+fn members(groups: &[model::group::Group], meant: impl Fn(&model::group::Group) -> bool) -> HashSet<ProviderId> {
+    let members = groups.iter().filter(|group| meant(group)).flat_map(|group| &group.members);
+    members.filter(|member| member.priority > 0).map(|member| member.provider).collect()
 }
 
 /// How a provider is connected to, as the table and the connection test need it.

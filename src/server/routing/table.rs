@@ -38,6 +38,8 @@ pub struct Table {
     pub revision: i64,
     pub(super) keys: HashMap<HashedKey, Arc<Key>>,
     pub(super) groups: HashMap<Box<str>, Arc<Group>>,
+    /// Providers that active checks may ask: switched on, with weight in a group that is switched on.
+    pub checked: Vec<Arc<Provider>>,
     /// Providers as stored, for views of health.
     pub providers: Vec<model::provider::Provider>,
     /// Groups as stored, for views of health.
@@ -220,6 +222,9 @@ pub struct Provider {
     pub limits: UpstreamLimits,
     /// Path below the base address that active checks ask for; `None` checks by connecting only.
     pub check_path: Option<Box<str>>,
+    /// Path below the base address that costs nothing and needs a credential: the check's, or the
+    /// list of models.
+    pub proof_path: Option<Box<str>>,
     /// Live state.
     pub state: Arc<ProviderState>,
     /// Connections.

@@ -33,6 +33,23 @@ pub(crate) enum Act {
     Late(Duration, Box<Act>),
     /// Sends a part, waits to be told, sends the rest.
     InSteps(Vec<Vec<u8>>, Arc<Notify>),
+    /// What this says of each request.
+    Each(Arc<dyn Fn(&Turn<'_>) -> Act + Send + Sync>),
+}
+
+/// Which request it is.
+pub(crate) struct Turn<'a> {
+    /// Head and body as they came.
+    pub(crate) request: &'a str,
+    /// Its number at this provider, from 1.
+    pub(crate) number: usize,
+    /// Its number on its connection, from 1.
+    pub(crate) on_connection: usize,
+}
+
+/// Acts as this says of each request.
+pub(crate) fn each(act: impl Fn(&Turn<'_>) -> Act + Send + Sync + 'static) -> Act {
+    Act::Each(Arc::new(act))
 }
 
 /// A scripted provider.
@@ -120,20 +137,32 @@ impl Drop for Provider {
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, abandoned: Arc<Notify>) {
     let mut buffer = Vec::new();
+    let mut on_connection = 0;
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
-        seen.lock().expect("not poisoned").push(request);
-        let mut act = act.clone();
-        if let Act::Late(time, then) = act {
-            tokio::time::sleep(time).await;
-            act = *then;
+        let number = {
+            let mut seen = seen.lock().expect("not poisoned");
+            seen.push(request.clone());
+            seen.len()
+        };
+        on_connection += 1;
+        let mut now = act.clone();
+        while let Act::Each(_) | Act::Late(..) = now {
+            now = match now {
+                Act::Each(says) => says(&Turn { request: &request, number, on_connection }),
+                Act::Late(time, then) => {
+                    tokio::time::sleep(time).await;
+                    *then
+                }
+                other => other,
+            };
         }
-        let written = match act {
+        let written = match now {
             Act::Send(bytes) => stream.write_all(&bytes).await,
             Act::SendAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 return;
             }
-            Act::Close | Act::Late(..) => return,
+            Act::Close => return,
             Act::Reset => {
                 let _ = stream.set_zero_linger();
                 return;
@@ -144,6 +173,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, a
                 return;
             }
             Act::InSteps(steps, go) => in_steps(&mut stream, steps, &go, &abandoned).await,
+            Act::Each(_) | Act::Late(..) => unreachable!("resolved above"),
         };
         if written.is_err() {
             abandoned.notify_one();

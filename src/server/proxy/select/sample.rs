@@ -116,6 +116,7 @@ impl Draw<'_> {
                 passed_over.note(member, reason);
                 None
             }
+            Look::Beyond => None,
         }
     }
 

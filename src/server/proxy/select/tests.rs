@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     model::{
         self,
-        group::{FailoverRules, Member, PathPolicy, Sticky, Strategy},
+        group::{FailoverRules, GroupKind, Member, PathPolicy, Sticky, Strategy},
         id::{GroupId, ProviderId},
         name::{BaseUrl, Slug},
         provider::{AuthStyle, Connection, HeaderRules, ModelRules, Timeouts, TlsOptions},
@@ -351,7 +351,9 @@ fn bring_about(group: &Group, limiter: &Limiter, troubles: &[Trouble]) -> Vec<In
             Trouble::Open => trip(provider),
             Trouble::Cooling => {
                 provider.state.keyless().cool(NOW_MS, 60_000);
-                provider.credentials.iter().for_each(|credential| credential.state.cool(NOW_MS, 60_000));
+                provider.credentials.iter().for_each(|credential| {
+                    credential.state.cool(NOW_MS, 60_000);
+                });
             }
             Trouble::OneCooling => {
                 if let Some(credential) = provider.credentials.first() {
