@@ -9,5 +9,6 @@ mod link;
 pub mod listen;
 pub mod run;
 pub mod site;
+mod stall;
 mod tasks;
 pub mod upkeep;
