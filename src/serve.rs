@@ -10,5 +10,6 @@ mod link;
 pub mod listen;
 pub mod run;
 pub mod site;
+mod stall;
 mod tasks;
 pub mod upkeep;

@@ -32,6 +32,7 @@ use super::{
     answer::Answer,
     edge::EdgeFault,
     link::{Link, Remains},
+    stall::{Streams, WatchedBody},
 };
 use crate::server::{
     config::Patience,
@@ -138,7 +139,7 @@ async fn serve_connection(
     };
     let remains = Arc::new(Remains::default());
     let io = TokioIo::new(Link::new(stream, patience.write, remains.clone()));
-    let client = Arc::new(Client { peer, services, requests: AtomicU64::new(0) });
+    let client = Arc::new(Client { peer, services, requests: AtomicU64::new(0), streams: Streams::default() });
     if speaks_http2 {
         speak_http2(io, client, drain.clone(), abort).await;
     } else {
@@ -156,12 +157,22 @@ struct Client {
     services: Arc<Services>,
     /// Requests so far.
     requests: AtomicU64,
+    /// Answers under way, where there are several.
+    streams: Streams,
 }
 
 impl Client {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
         self.requests.fetch_add(1, Relaxed);
         Ok(route(&self.services, request, self.peer).await)
+    }
+
+    async fn answer_on_a_stream(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<WatchedBody>, Infallible> {
+        let client = self.clone();
+        self.answer(request).await.map(|response| response.map(|body| client.streams.watch(body)))
     }
 
     /// Ends when no request has come for a while.
@@ -200,26 +211,28 @@ async fn speak_http1(
 }
 
 async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: CancellationToken, abort: CancellationToken) {
-    let patience = client.services.patience.head;
+    let patience = client.services.patience;
     let service = {
         let client = client.clone();
-        hyper::service::service_fn(move |request| client.clone().answer(request))
+        hyper::service::service_fn(move |request| client.clone().answer_on_a_stream(request))
     };
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_BYTES as u32)
-        .keep_alive_interval(Some(patience))
+        .keep_alive_interval(Some(patience.head))
         .keep_alive_timeout(Duration::from_secs(20))
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
+    let mut watching = std::pin::pin!(client.streams.drop_the_left(patience.write));
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = watching.as_mut() => {}
         () = drain.cancelled() => {}
         // Streams that are open may end; a connection without any ends at once.
-        () = client.falls_silent(patience) => {}
+        () = client.falls_silent(patience.head) => {}
     }
     connection.as_mut().graceful_shutdown();
-    tokio::select! { _ = connection => {}, () = abort.cancelled() => {} }
+    tokio::select! { _ = connection => {}, () = watching => {}, () = abort.cancelled() => {} }
 }
 
 /// Looks at the first bytes without taking them. `None`: the client left or said nothing in time.

@@ -308,6 +308,29 @@ async fn closes(sender: &SendRequest<Full<Bytes>>) {
 }
 
 #[tokio::test]
+async fn a_stream_that_its_client_does_not_read_is_given_up_and_no_other() {
+    let peer = Peer::start(Speaks::Http1, None, |seen: Seen| async move {
+        let length = if seen.uri.path().ends_with("/long") { 8 << 20 } else { 2 };
+        answer(200, vec![b'x'; length])
+    })
+    .await;
+    let file = group_of(&[("alpha", peer.address, 100)]);
+    let world =
+        World::start_changed(&file, &[], |settings| settings.web.patience.write = Duration::from_millis(300)).await;
+    let mut sender = client(&world).await;
+    let long = sender.send_request(request(&world, "/api/proxy/prod/long", "{}")).await.expect("an answer");
+    assert_eq!(long.status(), 200);
+    let record = world.log(1).await.remove(0);
+    assert_eq!(record.row.outcome, Outcome::ClientLeft);
+    assert!(record.row.response_bytes < 8 << 20, "{}", record.row.response_bytes);
+    assert_eq!(world.health().await[0].in_flight, 0);
+    // The connection serves on, and the client sees that the answer broke.
+    let short = sender.send_request(request(&world, "/api/proxy/prod/short", "{}")).await.expect("an answer");
+    assert_eq!(short.into_body().collect().await.expect("whole").to_bytes(), "xx");
+    assert!(long.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
 async fn a_provider_that_refuses_every_stream_is_one_that_cannot_be_reached() {
     let refusing = streams(1_000, |_, mut respond| respond.send_reset(h2::Reason::REFUSED_STREAM)).await;
     let file = speaking_http2(&group_with("generic", "", &[("alpha", refusing, 100)]));
