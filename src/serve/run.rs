@@ -102,9 +102,7 @@ impl Running {
                 provide_context(sessions.clone());
             }
         };
-        let know_viewer = axum::middleware::from_fn_with_state(sessions.clone(), site::know_viewer);
-        let router = site::pages(&site::leptos_options(), context)
-            .layer(know_viewer)
+        let router = site::around(site::pages(&site::leptos_options(), context), &sessions)
             .merge(rest::router(admin.clone(), sessions.clone()))
             .merge(live::router(hub.clone(), sessions.clone()))
             .merge(more(sessions))

@@ -30,15 +30,8 @@ impl Default for Conflict {
 }
 
 impl Conflict {
-    /// Reads an error; answers whether it was a conflict.
-    pub fn see(self, error: &ApiError) -> bool {
-        let ApiError::Conflict { revision, by, .. } = error else { return false };
-        self.with.set(Some((by.clone(), *revision)));
-        true
-    }
-
-    /// Merges what is stored now into the draft.
-    pub fn merge<T>(self, editor: Editor<T>, stored_now: T)
+    /// Merges what is stored now into the draft, after a save was refused with `error`.
+    pub fn merge<T>(self, editor: Editor<T>, stored_now: T, error: &ApiError)
     where
         T: Validate + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
@@ -51,6 +44,10 @@ impl Conflict {
             editor.draft.set(merged);
         }
         self.clashes.set(clashes);
+        // Last, for the card says that everything is merged.
+        if let ApiError::Conflict { revision, by, .. } = error {
+            self.with.set(Some((by.clone(), *revision)));
+        }
     }
 
     /// It is over.

@@ -9,7 +9,10 @@ use leptos_router::{
     params::ParamsMap,
 };
 
-use crate::ui::{i18n::t, icon::Icon};
+use crate::{
+    model::page::ListQuery,
+    ui::{i18n::t, icon::Icon},
+};
 
 /// Reads and writes the address of a list. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -51,6 +54,13 @@ impl ListState {
     /// Page from 0.
     pub fn page(self) -> u32 {
         self.word("page").parse::<u32>().map_or(0, |page| page.saturating_sub(1))
+    }
+
+    /// What the address asks the server for.
+    pub fn query(self, per_page: u32) -> ListQuery {
+        let (sort, descending) = self.sort();
+        let search = self.search().trim().to_owned();
+        ListQuery { search, state: self.segment(), sort, descending, page: self.page(), per_page }
     }
 
     /// The address with some words changed; an empty one is left out. A new filter starts at page 1.
