@@ -106,7 +106,7 @@ pub fn NumberField(
                     on:input=move |event| set.run(event_target_value(&event))
                     on:blur=move |_| tell_left(left)
                 />
-                <span>{unit}</span>
+                {(!unit.is_empty()).then(|| view! { <span>{unit}</span> })}
             </span>
         </Field>
     }
