@@ -8,6 +8,8 @@ mod edge;
 pub mod foundation;
 mod link;
 pub mod listen;
+mod plain;
+mod refusal;
 pub mod run;
 pub mod site;
 mod stall;

@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     group::{Group, GroupDraft},
@@ -11,7 +12,7 @@ use crate::model::{
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "groups/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/list", input = Json)]
 pub async fn list_groups(query: ListQuery) -> Result<Page<Group>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -33,7 +34,7 @@ pub async fn all_groups() -> Result<Vec<Group>, ApiError> {
 }
 
 /// One group.
-#[server(prefix = "/rpc", endpoint = "groups/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/get")]
 pub async fn get_group(id: GroupId) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -41,7 +42,7 @@ pub async fn get_group(id: GroupId) -> Result<Group, ApiError> {
 }
 
 /// Makes a group.
-#[server(prefix = "/rpc", endpoint = "groups/create", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/create", input = Json)]
 pub async fn create_group(draft: GroupDraft) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -49,7 +50,7 @@ pub async fn create_group(draft: GroupDraft) -> Result<Group, ApiError> {
 }
 
 /// Makes a group from a plain form, then shows it.
-#[server(prefix = "/rpc", endpoint = "groups/add")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/add")]
 pub async fn add_group(basics: GroupBasics) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -59,7 +60,7 @@ pub async fn add_group(basics: GroupBasics) -> Result<Group, ApiError> {
 }
 
 /// Replaces a group's settings; `revision` is the one the editor saw.
-#[server(prefix = "/rpc", endpoint = "groups/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/update", input = Json)]
 pub async fn update_group(id: GroupId, revision: i64, draft: GroupDraft) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -67,7 +68,7 @@ pub async fn update_group(id: GroupId, revision: i64, draft: GroupDraft) -> Resu
 }
 
 /// Switches a group on or off.
-#[server(prefix = "/rpc", endpoint = "groups/set_enabled")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/set_enabled")]
 pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -75,7 +76,7 @@ pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError>
 }
 
 /// Deletes a group, then shows the list.
-#[server(prefix = "/rpc", endpoint = "groups/delete")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/delete")]
 pub async fn delete_group(id: GroupId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;

@@ -5,24 +5,32 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     id::ProviderId,
     page::{ListQuery, PAGE_MAX, Page},
     plain_form::ProviderBasics,
-    provider::{ConnectionTest, Provider, ProviderDraft, ProviderRow},
+    provider::{ConnectionTest, Provider, ProviderDraft, ProviderLine, ProviderRow},
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "providers/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/list", input = Json)]
 pub async fn list_providers(query: ListQuery) -> Result<Page<ProviderRow>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
     admin.providers().list(&who, query).await
 }
 
-/// The whole list, page by page. Lists of providers are short; sorting and counting by health and
-/// by figures needs all of them.
+/// One page of the list with health and figures, searched, filtered and sorted by the server.
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/lines", input = Json)]
+pub async fn list_provider_lines(query: ListQuery) -> Result<Page<ProviderLine>, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.providers().lines(&who, query).await
+}
+
+/// The whole list, page by page: for names, and for choosing the members of a group.
 pub async fn all_providers() -> Result<Vec<ProviderRow>, ApiError> {
     let mut rows = Vec::new();
     for page in 0.. {
@@ -38,7 +46,7 @@ pub async fn all_providers() -> Result<Vec<ProviderRow>, ApiError> {
 }
 
 /// One provider and the groups it is in.
-#[server(prefix = "/rpc", endpoint = "providers/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/get")]
 pub async fn get_provider(id: ProviderId) -> Result<ProviderRow, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -46,7 +54,7 @@ pub async fn get_provider(id: ProviderId) -> Result<ProviderRow, ApiError> {
 }
 
 /// Makes a provider.
-#[server(prefix = "/rpc", endpoint = "providers/create", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/create", input = Json)]
 pub async fn create_provider(draft: ProviderDraft) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -54,7 +62,7 @@ pub async fn create_provider(draft: ProviderDraft) -> Result<Provider, ApiError>
 }
 
 /// Replaces a provider's settings; `revision` is the one the editor saw.
-#[server(prefix = "/rpc", endpoint = "providers/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/update", input = Json)]
 pub async fn update_provider(id: ProviderId, revision: i64, draft: ProviderDraft) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -62,7 +70,7 @@ pub async fn update_provider(id: ProviderId, revision: i64, draft: ProviderDraft
 }
 
 /// Makes or corrects a provider from a plain form, then shows it.
-#[server(prefix = "/rpc", endpoint = "providers/save")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/save")]
 pub async fn save_provider(basics: ProviderBasics) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -72,7 +80,7 @@ pub async fn save_provider(basics: ProviderBasics) -> Result<Provider, ApiError>
 }
 
 /// Switches a provider on or off.
-#[server(prefix = "/rpc", endpoint = "providers/set_enabled")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/set_enabled")]
 pub async fn enable_provider(id: ProviderId, enabled: bool) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -80,7 +88,7 @@ pub async fn enable_provider(id: ProviderId, enabled: bool) -> Result<Provider, 
 }
 
 /// Deletes a provider, then shows the list.
-#[server(prefix = "/rpc", endpoint = "providers/delete")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/delete")]
 pub async fn delete_provider(id: ProviderId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -90,7 +98,7 @@ pub async fn delete_provider(id: ProviderId) -> Result<(), ApiError> {
 }
 
 /// Tries a stored provider, a draft, or a draft with the secrets of a stored one. Costs nothing.
-#[server(prefix = "/rpc", endpoint = "providers/test", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/test", input = Json)]
 pub async fn test_provider(id: Option<ProviderId>, draft: Option<ProviderDraft>) -> Result<ConnectionTest, ApiError> {
     use crate::{
         model::{provider::TestTarget, user::Permission},

@@ -162,9 +162,7 @@ impl BackOffice {
             provide_context(admin.clone());
             provide_context(sessions.clone());
         };
-        let know_viewer = axum::middleware::from_fn_with_state(self.sessions.clone(), site::know_viewer);
-        site::pages(&site::leptos_options(), context)
-            .layer(know_viewer)
+        site::around(site::pages(&site::leptos_options(), context), &self.sessions)
             .merge(rest::router(self.admin.clone(), self.sessions.clone()))
             .merge(live::router(self.hub.clone(), self.sessions.clone()))
     }

@@ -4,6 +4,7 @@ mod admin;
 mod bus;
 mod cli;
 mod documents;
+mod pages;
 mod proxy;
 mod rest;
 mod server_functions;

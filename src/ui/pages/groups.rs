@@ -4,6 +4,7 @@ pub mod detail;
 pub mod list;
 pub mod members;
 pub mod new;
+pub mod outcome_rules;
 pub mod rules;
 pub mod shares;
 
