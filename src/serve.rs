@@ -1,6 +1,7 @@
 //! Builds, wires, listens, drains.
 
 mod answer;
+pub mod chaos;
 pub mod command;
 pub mod demo;
 pub mod foundation;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod bus;
+mod chaos;
 mod cli;
 mod documents;
 mod proxy;
