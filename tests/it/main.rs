@@ -5,8 +5,12 @@ mod bus;
 mod chaos;
 mod cli;
 mod documents;
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets see it as a crate")]
+mod properties;
 mod proxy;
 mod rest;
+mod seeds;
 mod server_functions;
 mod session;
 mod stand;
