@@ -5,6 +5,7 @@ mod bus;
 mod chaos;
 mod cli;
 mod documents;
+mod faults;
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets see it as a crate")]
 mod properties;
