@@ -2,6 +2,7 @@
 
 mod answer;
 mod caps;
+pub mod chaos;
 pub mod command;
 pub mod demo;
 mod edge;

@@ -163,21 +163,34 @@ fn strip_key(query: &str) -> Result<(String, String), ProxyError> {
 
 /// One round of percent-decoding; `None` for a broken escape.
 fn percent_decode(text: &str) -> Option<Vec<u8>> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes[at] == b'%' {
-            let digits = bytes.get(at + 1..at + 3)?;
-            let hex = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-            decoded.push(hex(digits[0])? * 16 + hex(digits[1])?);
-            at += 3;
+    let (decoded, is_intact) = decode(text.as_bytes());
+    is_intact.then_some(decoded)
+}
+
+/// One round of percent-decoding of any bytes, and whether every `%` began an escape; one that does
+/// not stays, as lenient servers have it.
+fn decode(bytes: &[u8]) -> (Vec<u8>, bool) {
+    let (mut decoded, mut is_intact) = (Vec::with_capacity(bytes.len()), true);
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            decoded.push(byte);
+        } else if let Some(escaped) = escaped(after) {
+            decoded.push(escaped);
+            rest = &after[2..];
         } else {
-            decoded.push(bytes[at]);
-            at += 1;
+            decoded.push(byte);
+            is_intact = false;
         }
     }
-    Some(decoded)
+    (decoded, is_intact)
+}
+
+/// The byte that two hexadecimal digits at the beginning stand for.
+fn escaped(bytes: &[u8]) -> Option<u8> {
+    let hex = |at: usize| char::from(*bytes.get(at)?).to_digit(16).map(|value| value as u8);
+    Some(hex(0)? * 16 + hex(1)?)
 }
 
 /// Refuses what could climb out of the base path at some server on the way: dot segments after up
@@ -191,11 +204,10 @@ pub fn check_tail(tail: &str) -> Result<(), ProxyError> {
     }
     let once = percent_decode(tail).ok_or(ProxyError::BadPath("it holds a broken escape"))?;
     check_segments(&once)?;
-    // A second round only where the first left escapes; a literal % that is none is harmless.
-    if once.contains(&b'%')
-        && let Some(twice) = std::str::from_utf8(&once).ok().and_then(percent_decode)
-    {
-        check_segments(&twice)?;
+    // A second round only where the first left escapes. A literal % that is none is harmless, but must
+    // not hide the escapes beside it, and neither must bytes that are no text.
+    if once.contains(&b'%') {
+        check_segments(&decode(&once).0)?;
     }
     Ok(())
 }
@@ -268,6 +280,9 @@ mod tests {
             "/%zz",
             "/%2",
             "/a/%252e%252e%252f",
+            "/%252e%252e/%ff",
+            "/%252e%252e/%25zz",
+            "/%25/%252e%252e",
         ] {
             assert!(call(&format!("/api/proxy/prod{tail}").replace('\\', "%5c"), &[]).is_err(), "{tail}");
             assert!(check_tail(tail).is_err(), "{tail}");
