@@ -19,7 +19,13 @@ use rondo::{
     server::{
         admin::transfer,
         health::{board::Board, cooldown, credential::CredentialState},
-        proxy::{attempt, call::Call, headers},
+        proxy::{
+            attempt,
+            call::Call,
+            dialect::Dialect,
+            headers,
+            hold::{self, Ruling},
+        },
         routing::{
             compile::Compiler,
             table::{self, Presented},
@@ -254,6 +260,19 @@ pub fn retry_after(data: &[u8]) {
             let bounds = cooldown::SHORTEST_MS..=cooldown::LONGEST_MS;
             assert!(pause.is_none_or(|pause| bounds.contains(&pause)), "{:?}", pause.map(Duration::from_millis));
         }
+    }
+}
+
+/// The hold of a stream: `data` is a byte that says where the stream is split, and the stream. In
+/// every dialect there is a ruling, and it is the same wherever the bytes are split.
+pub fn hold(data: &[u8]) {
+    let Some((&at, stream)) = data.split_first() else { return };
+    let (early, late) = stream.split_at(usize::from(at) % (stream.len() + 1));
+    for dialect in Dialect::ALL {
+        let whole = hold::rule(dialect, [stream]);
+        assert_ne!(whole, Ruling::Wait, "{dialect:?} waits for ever");
+        assert_eq!(hold::rule(dialect, [early, late]), whole, "{dialect:?}, split at {}", early.len());
+        assert_eq!(hold::rule(dialect, stream.chunks(1)), whole, "{dialect:?}, byte by byte");
     }
 }
 
