@@ -174,7 +174,7 @@ fn to_provider(client: &HeaderMap) {
         assert!(!sent.contains_key(name), "{name} reached the provider");
     }
     for name in named_by_connection(client) {
-        let ours = matches!(name.as_str(), "host" | "x-api-key" | "x-team" | "x-request-id" | "accept-encoding");
+        let ours = matches!(name.as_str(), "host" | "te" | "x-api-key" | "x-team" | "x-request-id" | "accept-encoding");
         assert!(ours || !sent.contains_key(&name), "{name} is of one hop only");
     }
 }
