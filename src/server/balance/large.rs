@@ -89,7 +89,7 @@ impl Tier {
         let places: Vec<usize> = (0..members.len()).filter(counts).collect();
         let priority = |place: usize| members[place].priority;
         let mut ranked = places.clone();
-        ranked.sort_by(|left, right| priority(*right).cmp(&priority(*left)));
+        ranked.sort_by_key(|place| std::cmp::Reverse(priority(*place)));
         let level_ends = (1..=ranked.len())
             .filter(|end| ranked.get(*end).is_none_or(|next| priority(*next) != priority(ranked[end - 1])));
         let highest = ranked.first().map_or(1, |place| priority(*place));
