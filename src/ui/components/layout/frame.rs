@@ -57,7 +57,7 @@ fn Rooms() -> impl IntoView {
         <div class="shell">
             <aside class="side">
                 <div class="flex items-center flex-none">
-                    <a href="/admin" class="flex flex-1 items-center gap-2.5 h-bar px-2.5 max-xl:justify-center no-underline">
+                    <a href="/admin" aria-label="Rondo" class="flex flex-1 items-center gap-2.5 h-bar px-2.5 max-xl:justify-center no-underline">
                         <BrandMark/>
                         <span class="wide-only text-[0.9375rem] font-semibold tracking-tight">"Rondo"</span>
                     </a>
