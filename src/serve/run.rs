@@ -84,7 +84,7 @@ impl Running {
         );
         let sources = live::Sources { routing, board: board.clone(), recorder: recorder.clone(), clock };
         let hub = live::Hub::new(sources, drain.clone());
-        let known = Live { board: board.clone(), recorder: recorder.clone(), clock };
+        let known = Live { board: board.clone(), recorder: recorder.clone(), clock, proxy: proxy.clone() };
         let admin = foundation.admin_with(Some(known));
         let sessions = Sessions::new(
             admin.clone(),

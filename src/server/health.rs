@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod clock;
 pub mod cooldown;
 pub mod credential;
+pub mod drill;
 pub mod panic;
 pub mod passive;
 pub mod permit;

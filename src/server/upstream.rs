@@ -8,5 +8,6 @@
 pub mod body;
 pub mod connect;
 pub mod guard;
+pub mod played;
 pub mod pool;
 pub mod tls;

@@ -1,7 +1,9 @@
 //! The data plane through real sockets: what the client saw, what each provider got, what was recorded.
 
 mod access;
+mod drill;
 mod edge;
+mod explain;
 mod failover;
 mod passing;
 mod streams;

@@ -182,6 +182,11 @@ impl World {
         panic!("the log has no request that was {wanted:?}");
     }
 
+    /// The services of the running server, which also know what it sees.
+    pub(crate) fn live(&self) -> &Admin {
+        &self.running.admin
+    }
+
     /// Health of every provider, as the running server sees it.
     pub(crate) async fn health(&self) -> Vec<rondo::model::health::ProviderHealth> {
         self.running.admin.health().all(&self.who).await.expect("health")

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::{call::Call, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict};
+use super::{call::Call, drill, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict};
 use crate::{
     model::{id::RequestId, request_log::AttemptOutcome},
     server::{
@@ -73,7 +73,7 @@ pub struct Ask<'a> {
 pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload, freshness: Freshness) -> Attempted {
     let provider = &candidate.provider;
     let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, stale: false };
-    let mut lease = match provider.pool.lease(freshness).await {
+    let mut lease = match drill::lease(candidate, freshness).await {
         Ok(lease) => lease,
         Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
     };

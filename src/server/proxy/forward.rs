@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     model::{
+        drill::Fault,
         id::CredentialId,
-        request_log::{Attempt, AttemptOutcome},
+        request_log::{Attempt, AttemptOutcome, Choice},
     },
     server::{
         health::{cooldown, passive},
@@ -27,6 +28,9 @@ use crate::{
 
 /// No new attempt is begun after this.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How the record tells an attempt that no draw chose.
+const PROBE: &str = "every provider is out: an early probe";
 
 /// What is passed on: the answer and the candidate that gave it.
 pub struct Reply {
@@ -118,6 +122,7 @@ impl Run<'_> {
         entry: &mut Entry,
     ) -> Result<Step, ProxyError> {
         let started_us = entry.elapsed_us();
+        candidate.permit.meet_drill(self.shared.clock.now_ms());
         self.push(&mut candidate, started_us, entry);
         let mut attempted = attempt(&self.ask, &candidate, payload, Freshness::Any).await;
         if let Attempted::Failed { stale: true, .. } = attempted
@@ -155,8 +160,11 @@ impl Run<'_> {
             started_us,
             first_byte_us: None,
             ended_us: 0,
-            chosen: std::mem::take(&mut candidate.chosen),
+            choice: candidate.choice.map(|choice| Choice { trial: candidate.permit.is_trial(), ..choice }),
+            chosen: if candidate.choice.is_none() { PROBE.to_owned() } else { String::new() },
             detail: String::new(),
+            // A truncated body marks it when it breaks.
+            drill: candidate.permit.met().filter(|met| met.fault != Fault::Truncate).map(|met| met.drill),
             skipped: std::mem::take(&mut candidate.skipped),
         });
     }
@@ -213,7 +221,9 @@ impl Run<'_> {
         candidate.permit.report(now_ms, outcome);
         let credential = candidate.credential().map(|credential| credential.state.clone());
         let credential = credential.unwrap_or_else(|| candidate.provider.state.keyless().clone());
-        passive::learn(&credential, outcome, asked_ms, now_ms);
+        if candidate.permit.may_teach(&credential) {
+            passive::learn(&credential, outcome, asked_ms, now_ms);
+        }
         if outcome == AttemptOutcome::ModelNotFound
             && let Some(model) = self.ask.model
         {

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{entry::Entry, select::Places};
+use super::{drill, entry::Entry, select::Places};
 use crate::{
     model::request_log::AttemptOutcome,
     server::{
@@ -55,6 +55,8 @@ pub struct Passing {
     /// The end of draining: streams get an error event instead of a reset.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     cut: Option<AttemptOutcome>,
+    /// A drill let half of a part through and breaks the answer off behind it.
+    halved: bool,
     /// The error event was given a turn to be written before the connection is aborted.
     flushed: bool,
     ended: bool,
@@ -131,6 +133,7 @@ impl ReplyBody {
             dialect: parts.dialect,
             closing: parts.closing,
             cut: None,
+            halved: false,
             flushed: false,
             ended: false,
             _places: parts.places,
@@ -175,12 +178,19 @@ impl Passing {
         }
     }
 
-    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+        if self.permit.met().is_some_and(drill::truncates)
+            && self.entry.status < 400
+            && let Some(data) = frame.data_ref()
+        {
+            frame = Frame::data(data.slice(..data.len() / 2));
+            self.halved = true;
+        }
         if let Some(data) = frame.data_ref() {
             self.entry.response_bytes += data.len() as u64;
         }
         self.last_progress = Instant::now();
-        if self.incoming.is_end_stream() {
+        if self.incoming.is_end_stream() && !self.halved {
             self.end();
         }
         Poll::Ready(Some(Ok(frame)))
@@ -194,6 +204,18 @@ impl Passing {
                 return Poll::Pending;
             }
             return Poll::Ready(Some(Err(Interrupted(outcome))));
+        }
+        if self.halved {
+            // What went before gets its turn to be written, as the error event does.
+            if !std::mem::replace(&mut self.flushed, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            (self.halved, self.flushed) = (false, false);
+            if let Some(met) = self.permit.met() {
+                self.entry.drilled(met.drill);
+            }
+            return self.break_off(AttemptOutcome::BodyBroken, "a failover drill broke the answer off");
         }
         if let Some(prefix) = self.prefix.take() {
             return self.pass(Frame::data(prefix));
@@ -248,7 +270,7 @@ impl Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if !self.ended && self.prefix.is_none() && self.incoming.is_end_stream() {
+        if !self.ended && !self.halved && self.prefix.is_none() && self.incoming.is_end_stream() {
             self.end();
         } else if !self.ended {
             self.entry.left();

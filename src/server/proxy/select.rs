@@ -9,7 +9,7 @@ use crate::{
     model::{
         group::{GroupKind, Strategy},
         id::CredentialId,
-        request_log::{SkipReason, Skipped},
+        request_log::{Choice, SkipReason, Skipped},
     },
     server::{
         balance::{
@@ -41,8 +41,8 @@ pub struct Candidate {
     pub credential: Option<usize>,
     /// Leave to make the attempt.
     pub permit: Permit,
-    /// Why it was the one.
-    pub chosen: String,
+    /// Why it was the one; `None` for a probe out of turn.
+    pub choice: Option<Choice>,
     /// Who was passed over, and why.
     pub skipped: Vec<Skipped>,
     /// Counted until the body ends.
@@ -96,8 +96,10 @@ pub struct Draw<'a> {
 }
 
 /// A member as this draw finds it.
-enum Look {
+pub(super) enum Look {
+    /// May be drawn, with this weight.
     Weight(f64),
+    /// Is passed over.
     Skip(SkipReason),
 }
 
@@ -116,11 +118,11 @@ impl<'a> Draw<'a> {
     pub fn next(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
         let mut looks: Vec<Look> =
             (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
-        while let Some((member, chosen)) = self.draw(&looks, now_ms) {
+        while let Some((member, choice)) = self.draw(&looks, now_ms) {
             match self.enter(member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
-                    let skipped = self.skipped(&looks, member);
-                    return Ok(self.candidate(member, permit, credential, places, chosen, skipped));
+                    let skipped = self.skipped(&looks, member, now_ms);
+                    return Ok(self.candidate(member, permit, credential, places, Some(choice), skipped));
                 }
                 Err(reason) => looks[member] = Look::Skip(reason),
             }
@@ -134,7 +136,7 @@ impl<'a> Draw<'a> {
         permit: Permit,
         credential: Option<usize>,
         places: Places,
-        chosen: String,
+        choice: Option<Choice>,
         skipped: Vec<Skipped>,
     ) -> Candidate {
         let provider = self.group.members[member].provider.clone();
@@ -142,10 +144,11 @@ impl<'a> Draw<'a> {
             Some(index) => self.tried.push((member, provider.credentials[index].id)),
             None => self.done[member] = true,
         }
-        Candidate { member, provider, credential, permit, chosen, skipped, places }
+        Candidate { member, provider, credential, permit, choice, skipped, places }
     }
 
-    fn look(&self, member: usize, now_ms: u64, now_ns: u64) -> Look {
+    /// What this draw makes of a member now; changes nothing.
+    pub(super) fn look(&self, member: usize, now_ms: u64, now_ns: u64) -> Look {
         let place = &self.group.members[member];
         let provider = &place.provider;
         let skip = Look::Skip;
@@ -201,7 +204,7 @@ impl<'a> Draw<'a> {
     }
 
     /// One draw among the members that have weight: the lowest tier that can take it, by strategy.
-    fn draw(&self, looks: &[Look], now_ms: u64) -> Option<(usize, String)> {
+    fn draw(&self, looks: &[Look], now_ms: u64) -> Option<(usize, Choice)> {
         let members = &self.group.members;
         let mut weighed: Vec<Weighed> = members
             .iter()
@@ -222,16 +225,18 @@ impl<'a> Draw<'a> {
         let index = strategy::draw(self.group.strategy, &mut credits, &weighed, &hints, &mut rand::rng())?;
         let credit = credits.credit_at(index);
         drop(credits);
-        let chosen = match self.group.strategy {
-            Strategy::Weighted | Strategy::RoundRobin => {
-                format!(
-                    "tier {tier}, weight {:.0}, credit {credit:.0}, {} in flight",
-                    weighed[index].weight, weighed[index].in_flight
-                )
-            }
-            _ => format!("tier {tier}, weight {:.0}, {} in flight", weighed[index].weight, weighed[index].in_flight),
+        let keeps_credits = matches!(self.group.strategy, Strategy::Weighted | Strategy::RoundRobin);
+        let Weighed { weight, in_flight, .. } = weighed[index];
+        let factor = weight / f64::from(members[index].priority.max(1));
+        let choice = Choice {
+            tier,
+            weight: weight.round() as u32,
+            factor_percent: (factor * 100.0).round() as u8,
+            credit: keeps_credits.then_some(credit.round() as i32),
+            in_flight,
+            trial: false,
         };
-        Some((index, chosen))
+        Some((index, choice))
     }
 
     /// Takes leave of the breaker, a credential, and places under the upstream's own limits.
@@ -298,16 +303,17 @@ impl<'a> Draw<'a> {
         }
     }
 
-    fn skipped(&self, looks: &[Look], chosen: usize) -> Vec<Skipped> {
+    fn skipped(&self, looks: &[Look], chosen: usize, now_ms: u64) -> Vec<Skipped> {
         let tier = self.group.tiers[chosen];
-        let name = |index: usize| self.group.members[index].provider.name.to_string();
+        let skip = |index: usize, reason: SkipReason| {
+            let provider = &self.group.members[index].provider;
+            Skipped { provider: provider.name.to_string(), reason, wait_ms: wait_ms(provider, reason, now_ms) }
+        };
         let reasons = looks.iter().enumerate().filter(|(index, _)| *index != chosen);
         reasons
             .filter_map(|(index, look)| match look {
-                Look::Skip(reason) => Some(Skipped { provider: name(index), reason: *reason }),
-                Look::Weight(_) if self.group.tiers[index] > tier => {
-                    Some(Skipped { provider: name(index), reason: SkipReason::TierNotNeeded })
-                }
+                Look::Skip(reason) => Some(skip(index, *reason)),
+                Look::Weight(_) if self.group.tiers[index] > tier => Some(skip(index, SkipReason::TierNotNeeded)),
                 Look::Weight(_) => None,
             })
             .collect()
@@ -352,16 +358,28 @@ impl<'a> Draw<'a> {
             }
             let Ok(permit) = place.provider.state.admit_probe(now_ms) else { continue };
             if let Ok((permit, credential, places)) = self.furnish(member, permit, now_ms, now_ns) {
-                let chosen = "every provider is out: an early probe".to_owned();
-                return Some(self.candidate(member, permit, credential, places, chosen, Vec::new()));
+                return Some(self.candidate(member, permit, credential, places, None, Vec::new()));
             }
         }
         None
     }
 }
 
+/// For how much longer it is passed over, where that is known.
+fn wait_ms(provider: &Provider, reason: SkipReason, now_ms: u64) -> Option<u64> {
+    let until_ms = match reason {
+        SkipReason::Cooling => cooling_until(provider, now_ms),
+        SkipReason::Unhealthy => match provider.state.peek(now_ms) {
+            Admission::Refuse { until_ms } => Some(until_ms),
+            _ => None,
+        },
+        _ => None,
+    };
+    until_ms.map(|until_ms| until_ms.saturating_sub(now_ms))
+}
+
 /// When the first credential is ready again, if all wait.
-fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
+pub(super) fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
     let keyless = [provider.state.keyless().clone()];
     let states: Vec<_> = if provider.needs_credential {
         provider.credentials.iter().map(|credential| credential.state.clone()).collect()

@@ -60,8 +60,10 @@ pub(super) fn attempted(mut detail: RequestDetail, attempts: &[(u128, AttemptOut
             started_us: 0,
             first_byte_us: first_byte_us.filter(|_| outcome.success() == Some(true)),
             ended_us: detail.row.total_us,
+            choice: None,
             chosen: String::new(),
             detail: String::new(),
+            drill: None,
             skipped: Vec::new(),
         })
         .collect();

@@ -11,6 +11,7 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tokio::io::DuplexStream;
 
 use super::{
     body::{InboundFault, Outbound},
@@ -92,6 +93,12 @@ impl Pool {
             }
         }
         let sender = self.open().await?;
+        Ok(Lease { sender, pool: self.clone(), reused: false })
+    }
+
+    /// A connection over a pipe of this process: see [`super::played`].
+    pub(super) async fn lease_over(self: &Arc<Self>, pipe: DuplexStream) -> Result<Lease, ConnectFault> {
+        let sender = handshake(TokioIo::new(pipe)).await?;
         Ok(Lease { sender, pool: self.clone(), reused: false })
     }
 

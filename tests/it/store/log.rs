@@ -6,7 +6,7 @@ use rondo::{
     model::{
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId},
         request_log::{
-            Attempt, AttemptOutcome, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
+            Attempt, AttemptOutcome, Choice, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
         },
     },
     server::store::{Gap, Store},
@@ -65,9 +65,18 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             started_us: 10,
             first_byte_us: Some(20),
             ended_us: 30,
+            choice: Some(Choice {
+                tier: 1,
+                weight: 50,
+                factor_percent: 50,
+                credit: Some(-3),
+                in_flight: 2,
+                trial: true,
+            }),
             chosen: "credits".into(),
             detail: String::new(),
-            skipped: vec![Skipped { provider: "beta".into(), reason: SkipReason::Cooling }],
+            drill: None,
+            skipped: vec![Skipped { provider: "beta".into(), reason: SkipReason::Cooling, wait_ms: Some(7) }],
         }],
     }
 }
