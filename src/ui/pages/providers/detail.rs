@@ -3,14 +3,15 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{delete::DeleteDialog, form::not_found, list::rate, test_panel::Steps, why::WhyPanel};
+use super::{delete::DeleteDialog, drill::DrillPanel, form::not_found, list::rate, test_panel::Steps, why::WhyPanel};
 use crate::{
     api::{
         health::all_health,
-        providers::{EnableProvider, get_provider, test_provider},
+        providers::{EnableProvider, get_provider, read_drills, test_provider},
         stats::read_overview,
     },
     model::{
+        drill::Drills,
         health::{CredentialState, HealthEvent, HealthState, ProviderHealth},
         id::{CredentialId, ProviderId},
         provider::{AuthStyle, Credential, Provider, ProviderRow},
@@ -49,11 +50,15 @@ pub fn ProviderDetail() -> impl IntoView {
     );
     let day = Resource::new(|| (), |()| read_overview(Range::Day, None));
     let health = Resource::new(|| (), |()| all_health());
+    let drills = Resource::new(
+        move || (id.get(), live.configuration.get()),
+        |(id, _)| async move { read_drills(id.ok_or_else(not_found)?).await },
+    );
     let body = move || {
         Suspend::new(async move {
-            let (row, day, health) = (row.await, day.await, health.await);
+            let (row, day, health, drills) = (row.await, day.await, health.await, drills.await);
             match row {
-                Ok(row) => view! { <Page row day=day.unwrap_or_default() first_health=health.unwrap_or_default()/> }.into_any(),
+                Ok(row) => view! { <Page row day=day.unwrap_or_default() first_health=health.unwrap_or_default() drills=drills.unwrap_or_default()/> }.into_any(),
                 Err(error) => view! {
                     <PageBar title=t!(shell::thing_gone) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>
                     <div class="page"><section class="card"><Failure error><a class="btn" href="/admin/providers">{t!(shell::back)}</a></Failure></section></div>
@@ -66,7 +71,7 @@ pub fn ProviderDetail() -> impl IntoView {
 }
 
 #[component]
-fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>) -> impl IntoView {
+fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, drills: Drills) -> impl IntoView {
     let live = Live::here();
     let id = row.provider.id;
     let (day_start, day_step) = (day.buckets.first().map_or(0, |bucket| bucket.at_ms), day.step_ms);
@@ -102,7 +107,10 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>) -> i
                     <DayStrip stats=stats.clone() events axis/>
                     <CredentialTable provider health/>
                 </div>
-                <div class="flex flex-col gap-4 min-w-0"><WhyPanel health state groups=row.groups.clone()/></div>
+                <div class="flex flex-col gap-4 min-w-0">
+                    <WhyPanel health state groups=row.groups.clone()/>
+                    <DrillPanel id enabled first=drills/>
+                </div>
             </div>
         </div>
         <DeleteDialog row/>
