@@ -142,14 +142,16 @@ impl Sight<'_> {
         let mut draw = Draw::open(group, limiter, self.model, hash, repeatable);
         let looks = self.looks(&draw);
         let credits = group.memory.credits.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut rooms = self.weigh(&looks);
+        let weights = self.weigh(&looks);
+        let weighs = |index: usize| self.keeps_credits() && weights[index].is_eligible();
+        let mut rooms = weights.clone();
         tier::narrow(&group.tiers, &mut rooms);
         let rooms = allowances(&rooms);
         let shares = self.shares(&looks, credits.clone(), hash);
         let mut members: Vec<MemberVerdict> = (0..group.members.len())
             .map(|index| MemberVerdict {
                 share: f64::from(shares[index]) / f64::from(DRAWS),
-                credit: self.keeps_credits().then(|| credits.credit(group.members[index].key)),
+                credit: weighs(index).then(|| credits.credit(group.members[index].key) + weights[index].weight),
                 room: (group.strategy == Strategy::Weighted && rooms[index] > 0).then_some(rooms[index]),
                 ..self.member(index, &looks[index])
             })

@@ -2,7 +2,7 @@
 
 phrases! {
     title => "Failover drill", "故障演练";
-    says => "Pretend this provider fails, and see whether clients notice. Nothing is sent to it meanwhile.", "让该提供商假装发生故障，看客户端是否察觉。期间不会向其发送请求。";
+    says => "Pretend this provider fails, and see whether clients notice. Attempts that meet the fault never reach it.", "让该提供商假装发生故障，看客户端是否察觉。遇到故障的尝试不会发送给它。";
     says_truncate => "Answers break off on purpose: every client that meets it notices.", "响应会被故意截断：遇到的客户端都会察觉。";
     fault => "Fault", "故障";
     fault_500 => "Answer 500", "返回 500";
@@ -17,6 +17,7 @@ phrases! {
     started => "Drill started", "演练已开始";
     stopped => "Drill stopped, health is as before", "演练已停止，健康状态已恢复";
     running => "Drill running", "演练进行中";
+    notice(fault: &str) => "A failover drill is running: {fault}. What you see of its health may be pretended.", "故障演练进行中：{fault}。此处的健康状态可能是模拟的。";
     share(percent: u32) => "on {percent}% of attempts", "影响 {percent}% 的尝试";
     ends(wait: &str) => "ends {wait}", "{wait}结束";
     by(who: &str) => "started by {who}", "由 {who} 发起";

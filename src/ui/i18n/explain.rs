@@ -31,6 +31,5 @@ phrases! {
     full_at_once(most: &str) => "{most} of {most} at once", "并发已达 {most}";
     full_rpm(most: &str) => "{most} rpm reached", "已达 {most} rpm";
     full_day(most: &str) => "{most} a day reached", "已达每日 {most}";
-    saved_only => "Of what is saved; changes above count once saved.", "依据已保存的配置；上方的修改保存后才生效。";
-    taken_nothing => "Asking takes nothing and moves nothing.", "询问不消耗配额，也不改变任何状态。";
+    about => "Of what is saved. Asking takes nothing and moves nothing.", "依据已保存的配置。询问不消耗配额，也不改变任何状态。";
 }

@@ -95,7 +95,7 @@ pub fn ExplainPanel(
                 </div>
             </details>
             <div class="flex flex-col gap-3" aria-live="polite">{move || answer().map(|answer| face(answer, labels))}</div>
-            <p class="caption">{t!(explain::saved_only)}" "{t!(explain::taken_nothing)}</p>
+            <p class="caption">{t!(explain::about)}</p>
         </section>
     }
     .into_any()

@@ -3,7 +3,14 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{delete::DeleteDialog, drill::DrillPanel, form::not_found, list::rate, test_panel::Steps, why::WhyPanel};
+use super::{
+    delete::DeleteDialog,
+    drill::{DrillNotice, DrillPanel},
+    form::not_found,
+    list::rate,
+    test_panel::Steps,
+    why::WhyPanel,
+};
 use crate::{
     api::{
         health::all_health,
@@ -95,12 +102,14 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, dril
     let pill = (move || view! { <StatusPill glyph=state_glyph(state.get()) word=state_word(state.get())/> }).into_any();
     let (provider, acted) = (row.provider.clone(), row.provider.clone());
     let axis = (day_start, day_step);
+    let drills = RwSignal::new(drills);
     view! {
         <PageBar title=provider.name.clone() crumb=Crumb::new("/admin/providers", t!(shell::providers)) pill=pill>
             <Actions provider=acted/>
         </PageBar>
         <div class="page">
             <Sentence health state/>
+            <DrillNotice drills/>
             <Facts row=row.clone()/>
             <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_340px] items-start">
                 <div class="flex flex-col gap-4 min-w-0">
@@ -109,7 +118,7 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, dril
                 </div>
                 <div class="flex flex-col gap-4 min-w-0">
                     <WhyPanel health state groups=row.groups.clone()/>
-                    <DrillPanel id enabled first=drills/>
+                    <DrillPanel id enabled drills/>
                 </div>
             </div>
         </div>

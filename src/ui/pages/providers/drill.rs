@@ -14,13 +14,13 @@ use crate::{
         components::{status::StatusPill, toast::Toasts},
         format,
         i18n::{language, t},
-        icon::{Glyph, Icon},
+        icon::{Glyph, Icon, Mark},
         session::Session,
     },
 };
 
-/// Seconds between two looks at a running drill.
-const LOOK_S: i64 = 2;
+/// Seconds between two looks, while a drill runs and while none does: somebody else may start one.
+const LOOK_S: (i64, i64) = (2, 15);
 
 /// The words for a fault.
 fn fault_word(fault: Fault) -> &'static str {
@@ -33,6 +33,19 @@ fn fault_word(fault: Fault) -> &'static str {
     }
 }
 
+/// Says at the top of the page that what stands there may be pretended.
+#[component]
+pub fn DrillNotice(
+    /// The provider's drills.
+    drills: RwSignal<Drills>,
+) -> impl IntoView {
+    let line = move || drills.with(|drills| drills.running.as_ref().map(|drill| fault_word(drill.draft.fault)));
+    let notice = move || {
+        line().map(|fault| view! { <p class="notice"><Mark glyph=Glyph::Warn/><a class="link" href="#drill-title">{t!(drill::notice, fault)}</a></p> })
+    };
+    view! { {notice} }.into_any()
+}
+
 /// The panel.
 #[component]
 pub fn DrillPanel(
@@ -40,11 +53,10 @@ pub fn DrillPanel(
     id: ProviderId,
     /// Whether it is switched on.
     enabled: bool,
-    /// Its drills when the page was made.
-    first: Drills,
+    /// Its drills; the panel keeps them up to date.
+    drills: RwSignal<Drills>,
 ) -> impl IntoView {
     let (toasts, clock) = (Toasts::here(), Clock::here());
-    let drills = RwSignal::new(first);
     let look = move || {
         spawn_local(async move {
             // The page may be gone when the answer comes.
@@ -55,7 +67,8 @@ pub fn DrillPanel(
     };
     Effect::new(move |_| {
         let now_s = clock.now_ms() / 1_000;
-        if now_s % LOOK_S == 0 && drills.with_untracked(|drills| drills.running.is_some()) {
+        let every_s = if drills.with_untracked(|drills| drills.running.is_some()) { LOOK_S.0 } else { LOOK_S.1 };
+        if now_s % every_s == 0 {
             look();
         }
     });
