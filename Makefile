@@ -1,5 +1,5 @@
 # Thin on purpose: each target is a line over scripts/, which can be read and run alone.
-.PHONY: help run dev build test lint fmt demo db-shell bench
+.PHONY: help run dev build test soak fuzz lint fmt demo db-shell bench
 
 help:      ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+): *## */  make \1\t/' | expand -t 18
@@ -16,6 +16,12 @@ build:     ## the release binary, with the back office inside
 test:      ## every test: Rust, PostgreSQL, Redis, the official SDKs, a real browser
 	@scripts/test
 
+soak:      ## the fault table at length: five minutes, or a hundred thousand requests, for each fault
+	@scripts/soak
+
+fuzz:      ## libFuzzer on everything that reads bytes of strangers: FUZZ_SECONDS (600) for each target
+	@scripts/fuzz
+
 lint:      ## formatting, clippy on both builds, licences, shell scripts
 	@scripts/lint
 
@@ -28,5 +34,5 @@ demo:      ## two fake providers and traffic: failover and live charts in a minu
 db-shell:  ## a console on the database that DATABASE_URL names
 	@scripts/rondo db shell
 
-bench:     ## CPU per request beside nginx, in one run
-	@scripts/bench
+bench:     ## figures: CPU per request beside nginx, or SCENARIO=streams, SCENARIO=readers
+	@scripts/bench $(SCENARIO)

@@ -4,17 +4,16 @@
 // only passes the call on. Each proxy runs alone on the first core; the provider and the load share the rest.
 // CPU time of the proxy's processes per request is what counts: it is steady to about 5 % on a shared machine,
 // where requests per second and tail latency are not.
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Rondo, configuration, eventually, freePort } from '../end2end/rondo.mjs';
+import { OTHERS, TICK_US, cpuTicks, rssMiB } from './measure.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 10);
 const CONNECTIONS = Number(process.env.BENCH_CONNECTIONS ?? 64);
-const TICK_US = 1e6 / Number(execFileSync('getconf', ['CLK_TCK']));
-const OTHERS = availableParallelism() > 1 ? `1-${availableParallelism() - 1}` : '0';
 const BODY = JSON.stringify({ model: 'test-model', messages: [{ role: 'user', content: 'A question of about 100 bytes.' }] });
 const ANSWER = JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: 'x'.repeat(380) } }], usage: { prompt_tokens: 9, completion_tokens: 90, total_tokens: 99 } });
 
@@ -41,12 +40,6 @@ async function nginx(name, core, location, more = '') {
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ').map(Number);
   return { url, pids: [child.pid, ...children], port };
 }
-
-const cpuTicks = (pids) => pids.reduce((sum, pid) => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return sum + Number(fields[11]) + Number(fields[12]);
-}, 0);
-const rssMiB = (pids) => pids.reduce((sum, pid) => sum + Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]), 0) / 1024;
 
 /** One run of wrk; everything about it as numbers. */
 async function load(name, url, pids, headers = {}) {

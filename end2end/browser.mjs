@@ -46,7 +46,9 @@ export function assertClean(page, expected = /^$/) {
 
 /** Waits until the client has taken over the page that the server rendered. */
 export async function hydrated(page) {
-  await page.waitForSelector('html[data-hydrated]', { state: 'attached', timeout: 20_000 });
+  await page.waitForSelector('html[data-hydrated]', { state: 'attached', timeout: 20_000 }).catch((error) => {
+    throw new Error(`${page.url()} was not taken over: ${page.faults.join('\n') || error.message}`);
+  });
 }
 
 /** What makes the page scroll sideways; empty when it fits. */

@@ -27,7 +27,8 @@ const field = (label) => page.getByLabel(label, { exact: true });
 const button = (name) => page.getByRole('button', { name, exact: true });
 
 test('without the token of the log there is no setup', async () => {
-  await page.goto(`${rondo.url}/setup`);
+  const reply = await page.goto(`${rondo.url}/setup`);
+  assert.equal(reply.status(), 404);
   assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), 'This page does not exist');
   page.faults.length = 0;
 });

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod browser;
 pub mod groups;
 pub mod health;
 pub mod preferences;

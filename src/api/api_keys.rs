@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     api_key::{ApiKey, ApiKeyDraft, CreatedKey},
     error::ApiError,
@@ -11,26 +12,21 @@ use crate::model::{
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "api_keys/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/list", input = Json)]
 pub async fn list_api_keys(query: ListQuery) -> Result<Page<ApiKey>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
     admin.api_keys().list(&who, query).await
 }
 
-/// Most keys a screen holds at once; search on the server narrows longer lists.
-pub const KEYS_ON_SCREEN: usize = 2000;
+/// Most keys that are named beside something else: in the log, on the page of a group.
+const KEYS_ON_SCREEN: usize = 2000;
 
-/// Every key, up to what a screen can hold.
+/// Every key, page by page, up to what a screen can hold.
 pub async fn all_api_keys() -> Result<Vec<ApiKey>, ApiError> {
-    find_api_keys(String::new()).await
-}
-
-/// The keys that match, page by page, up to what a screen can hold.
-pub async fn find_api_keys(search: String) -> Result<Vec<ApiKey>, ApiError> {
     let mut rows = Vec::new();
     for page in 0.. {
-        let query = ListQuery { search: search.clone(), page, per_page: PAGE_MAX, ..ListQuery::default() };
+        let query = ListQuery { page, per_page: PAGE_MAX, ..ListQuery::default() };
         let answer = list_api_keys(query).await?;
         let last = answer.rows.len() < PAGE_MAX as usize;
         rows.extend(answer.rows);
@@ -42,7 +38,7 @@ pub async fn find_api_keys(search: String) -> Result<Vec<ApiKey>, ApiError> {
 }
 
 /// One key's record.
-#[server(prefix = "/rpc", endpoint = "api_keys/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/get")]
 pub async fn get_api_key(id: ApiKeyId) -> Result<ApiKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -50,7 +46,7 @@ pub async fn get_api_key(id: ApiKeyId) -> Result<ApiKey, ApiError> {
 }
 
 /// Makes a key; its secret is in the answer and nowhere else.
-#[server(prefix = "/rpc", endpoint = "api_keys/create", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/create", input = Json)]
 pub async fn create_api_key(draft: ApiKeyDraft) -> Result<CreatedKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageApiKeys).await?;
@@ -58,7 +54,7 @@ pub async fn create_api_key(draft: ApiKeyDraft) -> Result<CreatedKey, ApiError> 
 }
 
 /// Makes a key from a plain form; the secret is shown by the page that follows, once.
-#[server(prefix = "/rpc", endpoint = "api_keys/add")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/add")]
 pub async fn add_api_key(basics: KeyBasics) -> Result<CreatedKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageApiKeys).await?;
@@ -68,7 +64,7 @@ pub async fn add_api_key(basics: KeyBasics) -> Result<CreatedKey, ApiError> {
 }
 
 /// The key a plain form made a moment ago, once.
-#[server(prefix = "/rpc", endpoint = "api_keys/just_created")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/just_created")]
 pub async fn just_created_key() -> Result<Option<CreatedKey>, ApiError> {
     use crate::{model::user::Permission, server::session};
     session::require(Permission::ManageApiKeys).await?;
@@ -76,7 +72,7 @@ pub async fn just_created_key() -> Result<Option<CreatedKey>, ApiError> {
 }
 
 /// Changes a key's settings; `revision` is the one the editor saw.
-#[server(prefix = "/rpc", endpoint = "api_keys/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/update", input = Json)]
 pub async fn update_api_key(id: ApiKeyId, revision: i64, draft: ApiKeyDraft) -> Result<ApiKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageApiKeys).await?;
@@ -84,7 +80,7 @@ pub async fn update_api_key(id: ApiKeyId, revision: i64, draft: ApiKeyDraft) -> 
 }
 
 /// Switches a key on or off.
-#[server(prefix = "/rpc", endpoint = "api_keys/set_enabled")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/set_enabled")]
 pub async fn enable_api_key(id: ApiKeyId, enabled: bool) -> Result<ApiKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -92,7 +88,7 @@ pub async fn enable_api_key(id: ApiKeyId, enabled: bool) -> Result<ApiKey, ApiEr
 }
 
 /// Revokes a key for ever, then shows the list.
-#[server(prefix = "/rpc", endpoint = "api_keys/revoke")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/revoke")]
 pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageApiKeys).await?;

@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     explain::{ExplainQuery, Explanation},
@@ -12,7 +13,7 @@ use crate::model::{
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "groups/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/list", input = Json)]
 pub async fn list_groups(query: ListQuery) -> Result<Page<Group>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -34,7 +35,7 @@ pub async fn all_groups() -> Result<Vec<Group>, ApiError> {
 }
 
 /// One group.
-#[server(prefix = "/rpc", endpoint = "groups/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/get")]
 pub async fn get_group(id: GroupId) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -42,7 +43,7 @@ pub async fn get_group(id: GroupId) -> Result<Group, ApiError> {
 }
 
 /// Makes a group.
-#[server(prefix = "/rpc", endpoint = "groups/create", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/create", input = Json)]
 pub async fn create_group(draft: GroupDraft) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -50,7 +51,7 @@ pub async fn create_group(draft: GroupDraft) -> Result<Group, ApiError> {
 }
 
 /// Makes a group from a plain form, then shows it.
-#[server(prefix = "/rpc", endpoint = "groups/add")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/add")]
 pub async fn add_group(basics: GroupBasics) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -60,7 +61,7 @@ pub async fn add_group(basics: GroupBasics) -> Result<Group, ApiError> {
 }
 
 /// Replaces a group's settings; `revision` is the one the editor saw.
-#[server(prefix = "/rpc", endpoint = "groups/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/update", input = Json)]
 pub async fn update_group(id: GroupId, revision: i64, draft: GroupDraft) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;
@@ -68,7 +69,7 @@ pub async fn update_group(id: GroupId, revision: i64, draft: GroupDraft) -> Resu
 }
 
 /// Switches a group on or off.
-#[server(prefix = "/rpc", endpoint = "groups/set_enabled")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/set_enabled")]
 pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -76,7 +77,7 @@ pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError>
 }
 
 /// What a group would do with such a request now, and why.
-#[server(prefix = "/rpc", endpoint = "groups/explain", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/explain", input = Json)]
 pub async fn explain_group(id: GroupId, query: ExplainQuery) -> Result<Explanation, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -84,7 +85,7 @@ pub async fn explain_group(id: GroupId, query: ExplainQuery) -> Result<Explanati
 }
 
 /// Deletes a group, then shows the list.
-#[server(prefix = "/rpc", endpoint = "groups/delete")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/delete")]
 pub async fn delete_group(id: GroupId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;

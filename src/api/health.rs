@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 
+use super::browser::Browser;
 use crate::model::{error::ApiError, health::ProviderHealth};
 
 /// Every provider's health now.
-#[server(prefix = "/rpc", endpoint = "health/all")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "health/all")]
 pub async fn all_health() -> Result<Vec<ProviderHealth>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;

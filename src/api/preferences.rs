@@ -2,11 +2,12 @@
 
 use leptos::prelude::*;
 
+use super::browser::Browser;
 use crate::model::error::ApiError;
 
 /// Keeps a choice in a cookie for a year, then goes back to the page. Needs no session: it changes
 /// nothing but how the next page looks in this browser.
-#[server(prefix = "/rpc", endpoint = "preferences")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "preferences")]
 pub async fn save_preferences(language: Option<String>, theme: Option<String>) -> Result<(), ApiError> {
     let language = language.filter(|word| ["en", "zh-CN"].contains(&word.as_str()));
     let theme = theme.filter(|word| ["auto", "light", "dark"].contains(&word.as_str()));

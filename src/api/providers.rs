@@ -5,25 +5,33 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     drill::{Drill, Drills, Fault},
     error::ApiError,
     id::ProviderId,
     page::{ListQuery, PAGE_MAX, Page},
     plain_form::ProviderBasics,
-    provider::{ConnectionTest, Provider, ProviderDraft, ProviderRow},
+    provider::{ConnectionTest, Provider, ProviderDraft, ProviderLine, ProviderRow},
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "providers/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/list", input = Json)]
 pub async fn list_providers(query: ListQuery) -> Result<Page<ProviderRow>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
     admin.providers().list(&who, query).await
 }
 
-/// The whole list, page by page. Lists of providers are short; sorting and counting by health and
-/// by figures needs all of them.
+/// One page of the list with health and figures, searched, filtered and sorted by the server.
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/lines", input = Json)]
+pub async fn list_provider_lines(query: ListQuery) -> Result<Page<ProviderLine>, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.providers().lines(&who, query).await
+}
+
+/// The whole list, page by page: for names, and for choosing the members of a group.
 pub async fn all_providers() -> Result<Vec<ProviderRow>, ApiError> {
     let mut rows = Vec::new();
     for page in 0.. {
@@ -39,7 +47,7 @@ pub async fn all_providers() -> Result<Vec<ProviderRow>, ApiError> {
 }
 
 /// One provider and the groups it is in.
-#[server(prefix = "/rpc", endpoint = "providers/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/get")]
 pub async fn get_provider(id: ProviderId) -> Result<ProviderRow, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -47,7 +55,7 @@ pub async fn get_provider(id: ProviderId) -> Result<ProviderRow, ApiError> {
 }
 
 /// Makes a provider.
-#[server(prefix = "/rpc", endpoint = "providers/create", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/create", input = Json)]
 pub async fn create_provider(draft: ProviderDraft) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -55,7 +63,7 @@ pub async fn create_provider(draft: ProviderDraft) -> Result<Provider, ApiError>
 }
 
 /// Replaces a provider's settings; `revision` is the one the editor saw.
-#[server(prefix = "/rpc", endpoint = "providers/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/update", input = Json)]
 pub async fn update_provider(id: ProviderId, revision: i64, draft: ProviderDraft) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -63,7 +71,7 @@ pub async fn update_provider(id: ProviderId, revision: i64, draft: ProviderDraft
 }
 
 /// Makes or corrects a provider from a plain form, then shows it.
-#[server(prefix = "/rpc", endpoint = "providers/save")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/save")]
 pub async fn save_provider(basics: ProviderBasics) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -73,7 +81,7 @@ pub async fn save_provider(basics: ProviderBasics) -> Result<Provider, ApiError>
 }
 
 /// Switches a provider on or off.
-#[server(prefix = "/rpc", endpoint = "providers/set_enabled")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/set_enabled")]
 pub async fn enable_provider(id: ProviderId, enabled: bool) -> Result<Provider, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -81,7 +89,7 @@ pub async fn enable_provider(id: ProviderId, enabled: bool) -> Result<Provider, 
 }
 
 /// The drill of a provider that runs now, and the last ones.
-#[server(prefix = "/rpc", endpoint = "providers/drills")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/drills")]
 pub async fn read_drills(id: ProviderId) -> Result<Drills, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -89,7 +97,7 @@ pub async fn read_drills(id: ProviderId) -> Result<Drills, ApiError> {
 }
 
 /// Makes a provider pretend to fail for some minutes.
-#[server(prefix = "/rpc", endpoint = "providers/drill")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/drill")]
 pub async fn start_drill(id: ProviderId, fault: Fault, minutes: u32, percent: u32) -> Result<Drill, ApiError> {
     use crate::{
         model::{drill::DrillDraft, user::Permission},
@@ -100,7 +108,7 @@ pub async fn start_drill(id: ProviderId, fault: Fault, minutes: u32, percent: u3
 }
 
 /// Ends the drill of a provider.
-#[server(prefix = "/rpc", endpoint = "providers/stop_drill")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/stop_drill")]
 pub async fn stop_drill(id: ProviderId) -> Result<Drill, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
@@ -108,7 +116,7 @@ pub async fn stop_drill(id: ProviderId) -> Result<Drill, ApiError> {
 }
 
 /// Deletes a provider, then shows the list.
-#[server(prefix = "/rpc", endpoint = "providers/delete")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/delete")]
 pub async fn delete_provider(id: ProviderId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -118,7 +126,7 @@ pub async fn delete_provider(id: ProviderId) -> Result<(), ApiError> {
 }
 
 /// Tries a stored provider, a draft, or a draft with the secrets of a stored one. Costs nothing.
-#[server(prefix = "/rpc", endpoint = "providers/test", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/test", input = Json)]
 pub async fn test_provider(id: Option<ProviderId>, draft: Option<ProviderDraft>) -> Result<ConnectionTest, ApiError> {
     use crate::{
         model::{provider::TestTarget, user::Permission},

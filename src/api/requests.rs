@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     id::RequestId,
@@ -10,7 +11,7 @@ use crate::model::{
 };
 
 /// A stretch of the log, newest first, with the way each troubled request took.
-#[server(prefix = "/rpc", endpoint = "requests/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/list", input = Json)]
 pub async fn list_requests(filter: RequestFilter) -> Result<Stretch<LogLine>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
@@ -26,7 +27,7 @@ pub async fn list_requests(filter: RequestFilter) -> Result<Stretch<LogLine>, Ap
 }
 
 /// The newest requests that another provider saved, that failed, or that broke.
-#[server(prefix = "/rpc", endpoint = "requests/exceptions")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/exceptions")]
 pub async fn list_exceptions(limit: u32) -> Result<Vec<LogLine>, ApiError> {
     use crate::model::request_log::Outcome;
     let mut lines = Vec::new();
@@ -40,7 +41,7 @@ pub async fn list_exceptions(limit: u32) -> Result<Vec<LogLine>, ApiError> {
 }
 
 /// One request in full.
-#[server(prefix = "/rpc", endpoint = "requests/get")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/get")]
 pub async fn get_request(id: RequestId) -> Result<RequestDetail, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;

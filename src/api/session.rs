@@ -2,16 +2,17 @@
 
 use leptos::prelude::*;
 
+use super::browser::Browser;
 use crate::model::{error::ApiError, user::Viewer};
 
 /// The person at the browser; `None` when nobody is signed in.
-#[server(prefix = "/rpc", endpoint = "session/viewer")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "session/viewer")]
 pub async fn current_viewer() -> Result<Option<Viewer>, ApiError> {
     crate::server::session::viewer().await
 }
 
 /// Signs in, then goes where the person wanted to go.
-#[server(prefix = "/rpc", endpoint = "session/login")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "session/login")]
 pub async fn login(username: String, password: String, next: Option<String>) -> Result<(), ApiError> {
     use crate::{model::user::LoginDraft, server::session};
     session::login(LoginDraft { username, password }).await?;
@@ -20,7 +21,7 @@ pub async fn login(username: String, password: String, next: Option<String>) -> 
 }
 
 /// Signs this browser out.
-#[server(prefix = "/rpc", endpoint = "session/logout")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "session/logout")]
 pub async fn logout() -> Result<(), ApiError> {
     crate::server::session::logout().await?;
     leptos_axum::redirect("/login");
@@ -28,7 +29,7 @@ pub async fn logout() -> Result<(), ApiError> {
 }
 
 /// Ends all of one's sessions, this one too.
-#[server(prefix = "/rpc", endpoint = "session/logout_everywhere")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "session/logout_everywhere")]
 pub async fn logout_everywhere() -> Result<(), ApiError> {
     crate::server::session::logout_everywhere().await?;
     leptos_axum::redirect("/login");
@@ -36,7 +37,7 @@ pub async fn logout_everywhere() -> Result<(), ApiError> {
 }
 
 /// Changes one's own password; all of one's sessions end by it.
-#[server(prefix = "/rpc", endpoint = "session/change_password")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "session/change_password")]
 pub async fn change_password(current: String, new: String) -> Result<(), ApiError> {
     use crate::{model::user::PasswordChange, server::session};
     let (admin, who) = session::signed_in().await?;

@@ -2,16 +2,17 @@
 
 use leptos::prelude::*;
 
+use super::browser::Browser;
 use crate::model::{api_key::CreatedKey, error::ApiError, plain_form::ProviderBasics, setup::SetupState};
 
 /// How far the setup is; not found without the one-time token of the log or a session.
-#[server(prefix = "/rpc", endpoint = "setup/state")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "setup/state")]
 pub async fn read_setup(token: String) -> Result<SetupState, ApiError> {
     crate::server::session::setup_state(token).await
 }
 
 /// Makes the first administrator, signs them in and goes on.
-#[server(prefix = "/rpc", endpoint = "setup/administrator")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "setup/administrator")]
 pub async fn make_administrator(
     token: String,
     username: String,
@@ -28,7 +29,7 @@ pub async fn make_administrator(
 }
 
 /// Makes the first provider and goes on.
-#[server(prefix = "/rpc", endpoint = "setup/provider")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "setup/provider")]
 pub async fn make_first_provider(basics: ProviderBasics) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageProviders).await?;
@@ -38,7 +39,7 @@ pub async fn make_first_provider(basics: ProviderBasics) -> Result<(), ApiError>
 }
 
 /// Makes the first group with every provider in it, and a key for it; the secret is shown once.
-#[server(prefix = "/rpc", endpoint = "setup/group")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "setup/group")]
 pub async fn make_first_group(name: String, slug: String, key_name: String) -> Result<CreatedKey, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageGroups).await?;

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     id::GroupId,
@@ -9,7 +10,7 @@ use crate::model::{
 };
 
 /// Everything the dashboard shows of a range, for one group or all.
-#[server(prefix = "/rpc", endpoint = "stats/overview")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "stats/overview")]
 pub async fn read_overview(range: Range, group: Option<GroupId>) -> Result<Overview, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;

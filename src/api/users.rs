@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
+use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     id::UserId,
@@ -10,7 +11,7 @@ use crate::model::{
 };
 
 /// One page of the list.
-#[server(prefix = "/rpc", endpoint = "users/list", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "users/list", input = Json)]
 pub async fn list_users(query: ListQuery) -> Result<Page<User>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageUsers).await?;
@@ -32,7 +33,7 @@ pub async fn all_users() -> Result<Vec<User>, ApiError> {
 }
 
 /// Adds a person.
-#[server(prefix = "/rpc", endpoint = "users/create")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "users/create")]
 pub async fn create_user(
     username: String,
     display_name: String,
@@ -50,7 +51,7 @@ pub async fn create_user(
 }
 
 /// Changes a person's name, role and access.
-#[server(prefix = "/rpc", endpoint = "users/update", input = Json)]
+#[server(client = Browser, prefix = "/rpc", endpoint = "users/update", input = Json)]
 pub async fn update_user(id: UserId, patch: UserPatch) -> Result<User, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageUsers).await?;
@@ -58,7 +59,7 @@ pub async fn update_user(id: UserId, patch: UserPatch) -> Result<User, ApiError>
 }
 
 /// Gives a person a new password and ends their sessions.
-#[server(prefix = "/rpc", endpoint = "users/reset_password")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "users/reset_password")]
 pub async fn reset_user_password(id: UserId, password: String) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageUsers).await?;
@@ -66,7 +67,7 @@ pub async fn reset_user_password(id: UserId, password: String) -> Result<(), Api
 }
 
 /// Removes a person and their sessions.
-#[server(prefix = "/rpc", endpoint = "users/delete")]
+#[server(client = Browser, prefix = "/rpc", endpoint = "users/delete")]
 pub async fn delete_user(id: UserId) -> Result<(), ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ManageUsers).await?;

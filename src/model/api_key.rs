@@ -56,6 +56,50 @@ pub struct ApiKey {
     pub updated_at_ms: i64,
 }
 
+const DAY_MS: i64 = 86_400_000;
+/// A key is expiring in its last days.
+const SOON_DAYS: i64 = 7;
+
+/// How a key stands at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is taken.
+    Active,
+    /// It is taken, and ends within a week.
+    Expiring {
+        /// Whole days left.
+        days: i64,
+    },
+    /// Its time is over.
+    Expired,
+    /// Switched off by a person.
+    Off,
+}
+
+impl Standing {
+    /// What a list counts it under: `active`, `expiring` or `off`.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expiring { .. } => "expiring",
+            Self::Expired | Self::Off => "off",
+        }
+    }
+}
+
+impl ApiKey {
+    /// How it stands at this moment, unix milliseconds.
+    pub fn standing(&self, now_ms: i64) -> Standing {
+        let left_ms = self.expires_at_ms.map(|at_ms| at_ms - now_ms);
+        match left_ms {
+            Some(left_ms) if left_ms <= 0 => Standing::Expired,
+            _ if !self.enabled => Standing::Off,
+            Some(left_ms) if left_ms <= SOON_DAYS * DAY_MS => Standing::Expiring { days: left_ms / DAY_MS },
+            _ => Standing::Active,
+        }
+    }
+}
+
 /// A key to be stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +216,31 @@ mod tests {
     fn a_key_without_a_group_must_be_global() {
         let draft = ApiKeyDraft { name: "ci".into(), scope: Scope::Groups(vec![]), ..ApiKeyDraft::default() };
         assert_eq!(draft.validate(), Err(vec![Problem::new("scope", Issue::ScopeRequired)]));
+    }
+
+    #[test]
+    fn a_key_in_its_last_week_is_expiring() {
+        let key = |expires_at_ms: Option<i64>, enabled| ApiKey {
+            id: ApiKeyId(uuid::Uuid::nil()),
+            name: "ci".into(),
+            hint: "rd_…x9Ae".into(),
+            scope: Scope::Global,
+            enabled,
+            expires_at_ms,
+            limits: KeyLimits::default(),
+            allowed_ips: vec![],
+            path_policy: None,
+            models: vec![],
+            last_used_at_ms: None,
+            revision: 1,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        };
+        assert_eq!(key(None, true).standing(0), Standing::Active);
+        assert_eq!(key(Some(3 * DAY_MS + 5), true).standing(0), Standing::Expiring { days: 3 });
+        assert_eq!(key(Some(30 * DAY_MS), true).standing(0), Standing::Active);
+        assert_eq!(key(Some(-1), false).standing(0), Standing::Expired);
+        assert_eq!(key(None, false).standing(0), Standing::Off);
     }
 
     #[test]

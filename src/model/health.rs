@@ -26,6 +26,22 @@ pub enum HealthState {
     Drained,
 }
 
+impl HealthState {
+    /// The state of a provider that nothing is known of but whether it is switched on.
+    pub fn unknown(enabled: bool) -> Self {
+        if enabled { Self::Healthy } else { Self::Disabled }
+    }
+
+    /// What a list counts it under: `healthy`, `trouble` or `off`.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Disabled | Self::Drained => "off",
+            _ => "trouble",
+        }
+    }
+}
+
 /// What led to a state, as data; the words are the interface's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

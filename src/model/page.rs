@@ -1,5 +1,7 @@
 //! Lists: what is asked for and what comes back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Largest page a list answers.
@@ -11,6 +13,9 @@ pub struct ListQuery {
     /// Text to find in names and addresses; empty finds all.
     #[serde(default)]
     pub search: String,
+    /// State the rows must be in, as the list names it; empty is every state.
+    #[serde(default)]
+    pub state: String,
     /// Column to sort by, as the list names it; empty is the list's own order.
     #[serde(default)]
     pub sort: String,
@@ -42,8 +47,18 @@ impl ListQuery {
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Rows in the whole list under this search.
+    /// Rows in the whole list under this search and in this state.
     pub total: u64,
+    /// Rows under this search by state, for lists that have states.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+}
+
+impl<T> Page<T> {
+    /// Rows under this search in a state; the empty state is all of them.
+    pub fn count(&self, state: &str) -> u64 {
+        if state.is_empty() { self.counts.values().sum() } else { self.counts.get(state).copied().unwrap_or(0) }
+    }
 }
 
 /// One stretch of a list paged by key: the log, the audit trail.

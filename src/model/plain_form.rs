@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     api_key::{ApiKeyDraft, Scope},
+    error::ApiError,
     group::GroupDraft,
     id::{GroupId, ProviderId},
     provider::{AuthStyle, CredentialDraft, Provider, ProviderDraft, SecretInput, WEIGHT_DEFAULT},
@@ -119,6 +120,60 @@ impl From<KeyBasics> for ApiKeyDraft {
     }
 }
 
+/// A plain form that was refused, on its way back to the page it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// Where the form was sent: `/rpc/providers/save`.
+    pub sent_to: String,
+    /// Why it was refused.
+    pub error: ApiError,
+    /// What was typed, by the names of the controls in [`Returned::KEPT`]; never a secret.
+    pub typed: Vec<(String, String)>,
+}
+
+impl Returned {
+    /// Controls whose text comes back. A list of what may, so that a new secret stays out by itself.
+    pub const KEPT: [&'static str; 14] = [
+        "basics[id]",
+        "basics[name]",
+        "basics[website]",
+        "basics[base_url]",
+        "basics[auth]",
+        "basics[slug]",
+        "basics[description]",
+        "basics[rpm]",
+        "display_name",
+        "key_name",
+        "name",
+        "role",
+        "slug",
+        "username",
+    ];
+
+    /// What was typed into this control.
+    pub fn typed(&self, name: &str) -> Option<&str> {
+        self.typed.iter().find(|(control, _)| control == name).map(|(_, text)| text.as_str())
+    }
+
+    /// What was chosen of a list: `basics[groups][0]`, `basics[groups][3]`.
+    pub fn typed_list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_list = move |control: &str| control.strip_prefix(name).is_some_and(|rest| rest.starts_with('['));
+        self.typed.iter().filter(move |(control, _)| of_list(control)).map(|(_, text)| text.as_str())
+    }
+
+    /// Whether the text of this control may travel: it is in [`Self::KEPT`], or a choice of one of its lists.
+    pub fn keeps(control: &str) -> bool {
+        Self::KEPT.contains(&control) || control.starts_with("basics[groups][")
+    }
+
+    /// Puts what was typed into a control back, if it was among what was sent.
+    pub fn put_back(&self, name: &str, place: &mut String) {
+        if let Some(text) = self.typed(name) {
+            text.clone_into(place);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +204,16 @@ mod tests {
         let draft = plain.over(None);
         assert!(draft.credentials.is_empty());
         assert_eq!(draft.auth, AuthStyle::Bearer);
+    }
+
+    #[test]
+    fn no_secret_is_among_what_comes_back() {
+        for name in Returned::KEPT {
+            assert!(
+                !["secret", "password", "token", "current", "new"].iter().any(|word| name.contains(word)),
+                "{name}"
+            );
+        }
     }
 
     #[test]

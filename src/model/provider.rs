@@ -5,10 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    health::ProviderHealth,
     id::{CredentialId, GroupId, ProviderId},
     name::{BaseUrl, check_name},
     problem::{Issue, Problem, Validate, note, path, within},
     rate_limit::UpstreamLimits,
+    stats::ProviderStats,
 };
 
 /// Highest weight of a credential and priority of a member.
@@ -262,6 +264,17 @@ pub struct ProviderRow {
     pub provider: Provider,
     /// Groups it is in.
     pub groups: Vec<GroupRef>,
+}
+
+/// A provider as its list on screen shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderLine {
+    /// The provider and the groups it is in.
+    pub row: ProviderRow,
+    /// Its health now; `None` outside of a running gateway.
+    pub health: Option<ProviderHealth>,
+    /// Its part in the last 24 hours; `None` if it was not asked.
+    pub day: Option<ProviderStats>,
 }
 
 /// Name of a group, to link to.

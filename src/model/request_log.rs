@@ -217,6 +217,9 @@ pub struct Choice {
     pub in_flight: u32,
     /// It was the trial of a provider that had been taken out.
     pub trial: bool,
+    /// Members of its tier, where the tier is so large that only some were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of: Option<u32>,
 }
 
 /// One attempt at one provider.
@@ -236,6 +239,9 @@ pub struct Attempt {
     pub started_us: u64,
     /// Response head after the attempt's start, microseconds.
     pub first_byte_us: Option<u64>,
+    /// First output of its event stream after the attempt's start, microseconds.
+    #[serde(default)]
+    pub first_output_us: Option<u64>,
     /// Its end after its start, microseconds.
     pub ended_us: u64,
     /// Why it was the one drawn.

@@ -127,6 +127,14 @@ pub struct ProviderStats {
     pub columns: Vec<ProviderColumn>,
 }
 
+impl ProviderStats {
+    /// Share of judged attempts that succeeded, 0–1; `None` without any.
+    pub fn success_rate(&self) -> Option<f64> {
+        let judged = self.answered + self.failed;
+        (judged > 0).then(|| self.answered as f64 / judged as f64)
+    }
+}
+
 /// One column of a provider's heat strip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderColumn {

@@ -3,6 +3,7 @@
 //! Commands work on the store itself, so the server may run or not; a running one notices within a
 //! second. Only drills are asked of the running server. An error is one clear line on standard error and exit code 1; a wrong command line is 2.
 
+mod chaos;
 mod database;
 mod demo;
 mod drill;
@@ -65,6 +66,9 @@ enum Command {
     Healthcheck(ServeFlags),
     /// Every setting: what it is now and where that comes from
     Settings(reference::Arguments),
+    /// A provider that fails as it is told to (see docs/FAULTS.md)
+    #[command(hide = true)]
+    Chaos(chaos::Arguments),
 }
 
 /// Why a command did not do what it was asked.
@@ -119,5 +123,6 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Db(command)) => database::run(command, out).await,
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags).await,
         Some(Command::Settings(arguments)) => reference::run(arguments, out),
+        Some(Command::Chaos(arguments)) => chaos::run(arguments, out).await,
     }
 }

@@ -7,26 +7,30 @@
 mod audience;
 mod provider;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::provider::Part;
+use super::chaos::{Chaos, Options};
 
 /// The slug of the demo's group.
 pub const GROUP: &str = "demo";
 
 /// Both providers, listening.
 pub struct Stage {
-    steady: (TcpListener, SocketAddr),
-    moody: (TcpListener, SocketAddr),
+    steady: Chaos,
+    moody: Chaos,
 }
 
 impl Stage {
-    /// Binds both providers to free ports of the loopback.
+    /// Starts both providers on free ports of the loopback.
     pub async fn set() -> io::Result<Self> {
-        Ok(Self { steady: listen().await?, moody: listen().await? })
+        Ok(Self { steady: play(Part::Adagio).await?, moody: play(Part::Presto).await? })
     }
 
     /// The declarative file that puts Rondo in front of them.
@@ -39,26 +43,19 @@ impl Stage {
              \x20 - name: Demo\n    slug: {GROUP}\n    kind: llm\n    providers:\n\
              \x20     - {{ provider: adagio, priority: 40 }}\n\
              \x20     - {{ provider: presto, priority: 60 }}\n",
-            self.steady.1, self.moody.1
+            self.steady.address, self.moody.address
         )
     }
 
     /// Plays until it is dropped: both providers answer, the audience calls `gateway` with `key`.
-    pub async fn play(self, gateway: SocketAddr, key: &str) -> io::Result<()> {
-        let steady = provider::play(self.steady.0, Part::Adagio);
-        let moody = provider::play(self.moody.0, Part::Presto);
-        tokio::select! {
-            ended = steady => ended,
-            ended = moody => ended,
-            () = audience::ask(gateway, GROUP, key) => Ok(()),
-        }
+    pub async fn play(self, gateway: SocketAddr, key: &str) {
+        audience::ask(gateway, GROUP, key).await;
     }
 }
 
-async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+async fn play(part: Part) -> io::Result<Chaos> {
+    let options = Options { director: Some(part.director()), ..Options::default() };
+    Chaos::start((Ipv4Addr::LOCALHOST, 0).into(), options).await
 }
 
 /// A data directory that goes when the demo ends.

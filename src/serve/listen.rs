@@ -7,12 +7,15 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -25,15 +28,20 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::answer::Answer;
+use super::{
+    answer::Answer,
+    edge::EdgeFault,
+    link::{Link, Remains},
+    stall::{Streams, WatchedBody},
+};
 use crate::server::{
+    config::Patience,
     proxy::{Proxy, call::client_ip},
     session::ClientAddress,
 };
 
-/// A request head must be complete within this time, and an idle connection speaks again within it.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Request heads: bytes and fields; beyond it the answer is 431.
+/// Request heads: bytes and fields; beyond it the answer is 431. It also bounds what hyper holds of one
+/// connection in either direction.
 const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_FIELDS: usize = 100;
 
@@ -45,6 +53,8 @@ pub(crate) struct Services {
     pub(crate) site: Router,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted: Vec<ipnet::IpNet>,
+    /// How long a client may take.
+    pub(crate) patience: Patience,
 }
 
 /// Binds the address with `SO_REUSEADDR`; a port in use is told as such.
@@ -90,6 +100,7 @@ pub(crate) async fn accept(
     drop(listener);
     connections.close();
     connections.wait().await;
+    services.proxy.settle().await;
 }
 
 /// One connection too many: a short 503 instead of silence.
@@ -116,56 +127,120 @@ async fn serve_connection(
 ) {
     // Off, the first event of a stream would wait 40 ms for Nagle.
     let _ = stream.set_nodelay(true);
+    let patience = services.patience;
+    let accepted = Instant::now();
     let speaks_http2 = tokio::select! {
-        preface = is_http2(&stream) => match preface {
+        preface = is_http2(&stream, patience.head) => match preface {
             Some(http2) => http2,
             None => return,
         },
         // Nothing was asked on this connection yet: nothing to drain.
         () = drain.cancelled() => return,
     };
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let services = services.clone();
-        async move { Ok::<_, Infallible>(route(&services, request, peer).await) }
-    });
-    let io = TokioIo::new(stream);
+    let remains = Arc::new(Remains::default());
+    let io = TokioIo::new(Link::new(stream, patience.write, remains.clone()));
+    let client = Arc::new(Client { peer, services, requests: AtomicU64::new(0), streams: Streams::default() });
     if speaks_http2 {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_header_list_size(HEAD_BYTES as u32)
-            .keep_alive_interval(Some(HEADER_TIMEOUT))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .serve_connection(io, service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! { _ = connection => {}, () = abort.cancelled() => {} }
+        speak_http2(io, client, drain.clone(), abort).await;
     } else {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_headers(HEAD_FIELDS)
-            .max_header_size(HEAD_BYTES)
-            .half_close(false)
-            .serve_connection(io, service)
-            .with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! { _ = connection => {}, () = abort.cancelled() => {} }
+        // A client that took its time for the first byte has that much less for the first head.
+        let head = patience.head.saturating_sub(accepted.elapsed()).max(patience.head / 30);
+        speak_http1(io, client, head, drain.clone(), abort).await;
     }
+    // A stop does not wait for clients that have their answers.
+    tokio::select! { biased; () = remains.linger() => {}, () = drain.cancelled() => {} }
+}
+
+/// Who is at the other end of a connection.
+struct Client {
+    peer: SocketAddr,
+    services: Arc<Services>,
+    /// Requests so far.
+    requests: AtomicU64,
+    /// Answers under way, where there are several.
+    streams: Streams,
+}
+
+impl Client {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+        self.requests.fetch_add(1, Relaxed);
+        Ok(route(&self.services, request, self.peer).await)
+    }
+
+    async fn answer_on_a_stream(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<WatchedBody>, Infallible> {
+        let client = self.clone();
+        self.answer(request).await.map(|response| response.map(|body| client.streams.watch(body)))
+    }
+
+    /// Ends when no request has come for a while.
+    async fn falls_silent(&self, patience: Duration) {
+        let mut seen = u64::MAX;
+        while seen != self.requests.load(Relaxed) {
+            seen = self.requests.load(Relaxed);
+            tokio::time::sleep(patience).await;
+        }
+    }
+}
+
+async fn speak_http1(
+    io: TokioIo<Link>,
+    client: Arc<Client>,
+    head: Duration,
+    drain: CancellationToken,
+    abort: CancellationToken,
+) {
+    let service = hyper::service::service_fn(move |request| client.clone().answer(request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .max_headers(HEAD_FIELDS)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(HEAD_BYTES)
+        .half_close(false)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! { _ = connection => {}, () = abort.cancelled() => {} }
+}
+
+async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: CancellationToken, abort: CancellationToken) {
+    let patience = client.services.patience;
+    let service = {
+        let client = client.clone();
+        hyper::service::service_fn(move |request| client.clone().answer_on_a_stream(request))
+    };
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEAD_BYTES as u32)
+        .keep_alive_interval(Some(patience.head))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .serve_connection(io, service);
+    let mut connection = std::pin::pin!(connection);
+    let mut watching = std::pin::pin!(client.streams.drop_the_left(patience.write));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = watching.as_mut() => {}
+        () = drain.cancelled() => {}
+        // Streams that are open may end; a connection without any ends at once.
+        () = client.falls_silent(patience.head) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! { _ = connection => {}, () = watching => {}, () = abort.cancelled() => {} }
 }
 
 /// Looks at the first bytes without taking them. `None`: the client left or said nothing in time.
 ///
 /// hyper-util's own detection has no deadline, which would be a way around the header timeout.
-async fn is_http2(stream: &TcpStream) -> Option<bool> {
+async fn is_http2(stream: &TcpStream, patience: Duration) -> Option<bool> {
     const PREFACE: &[u8; 3] = b"PRI";
-    let deadline = Instant::now() + HEADER_TIMEOUT;
+    let deadline = Instant::now() + patience;
     let mut seen = [0; 3];
     loop {
         let left = deadline.checked_duration_since(Instant::now())?;
@@ -181,8 +256,8 @@ async fn is_http2(stream: &TcpStream) -> Option<bool> {
 }
 
 async fn route(services: &Services, request: Request<Incoming>, peer: SocketAddr) -> Response<Answer> {
-    if let Some(refusal) = refuse_by_edge(&request) {
-        return refusal.map(Answer::site);
+    if let Some(fault) = EdgeFault::of(&request) {
+        return fault.to_response().map(Answer::site);
     }
     if Proxy::claims(request.uri().path()) {
         return services.proxy.call(request, peer).await.map(Answer::proxy);
@@ -193,66 +268,5 @@ async fn route(services: &Services, request: Request<Incoming>, peer: SocketAddr
     match services.site.clone().oneshot(request).await {
         Ok(response) => response.map(Answer::site),
         Err(never) => match never {},
-    }
-}
-
-/// What no part of Rondo answers: CONNECT and TRACE, a missing, double or unusable Host, an absolute
-/// form that names another authority (RFC 9112 §3.2).
-fn refuse_by_edge(request: &Request<Incoming>) -> Option<Response<Body>> {
-    let status = edge_fault(request)?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
-    Some(response)
-}
-
-fn edge_fault<B>(request: &Request<B>) -> Option<StatusCode> {
-    if matches!(*request.method(), http::Method::CONNECT | http::Method::TRACE) {
-        return Some(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    if request.version() == http::Version::HTTP_2 {
-        return None;
-    }
-    let mut hosts = request.headers().get_all(http::header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host,
-        (None, _) if request.version() == http::Version::HTTP_10 => return None,
-        _ => return Some(StatusCode::BAD_REQUEST),
-    };
-    let Ok(host) = host.to_str() else { return Some(StatusCode::BAD_REQUEST) };
-    let parsed = host.parse::<http::uri::Authority>();
-    if host.contains('@') || parsed.is_err() {
-        return Some(StatusCode::BAD_REQUEST);
-    }
-    if request.version() == http::Version::HTTP_10 && request.headers().contains_key(http::header::TRANSFER_ENCODING) {
-        return Some(StatusCode::BAD_REQUEST);
-    }
-    match request.uri().authority() {
-        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Some(StatusCode::BAD_REQUEST),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> Option<StatusCode> {
-        edge_fault(&build(Request::builder()).body(()).expect("a request"))
-    }
-
-    #[test]
-    fn a_request_names_one_usable_host() {
-        assert_eq!(fault(|r| r.uri("/").header("host", "localhost:3000")), None);
-        assert_eq!(fault(|r| r.uri("/")), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(fault(|r| r.uri("/").header("host", "a").header("host", "b")), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(fault(|r| r.uri("/").header("host", "a b")), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(fault(|r| r.uri("http://a/").header("host", "b")), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(fault(|r| r.uri("http://a/").header("host", "a")), None);
-    }
-
-    #[test]
-    fn connect_and_trace_are_not_offered() {
-        assert_eq!(fault(|r| r.method("TRACE").uri("/").header("host", "a")), Some(StatusCode::METHOD_NOT_ALLOWED));
     }
 }

@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    caps,
     foundation::{Foundation, StartError},
     listen::{self, Services},
     site,
@@ -17,12 +18,12 @@ use crate::server::{
     admin::{Admin, Live},
     config::Settings,
     health::{board::Board, clock::Clock},
-    limit::local::Limiter,
+    limit::{calendar::Calendar, caps::Caps, local::Limiter},
     live,
     proxy::{Proxy, ProxySettings},
-    record::{QUEUE, Recorder},
+    record::{QUEUE, Recorder, writer::Writer},
     rest,
-    routing::{compile::Compiler, watch::Watch},
+    routing::{Routing, compile::Compiler, watch::Watch},
     session::{Sessions, Site},
     upstream::guard::AddressPolicy,
 };
@@ -66,68 +67,18 @@ impl Running {
         more: impl FnOnce(Sessions) -> Router,
     ) -> Result<Self, StartError> {
         let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
-        let clock = Clock::start();
-        let board = Board::new(clock.epoch_unix_ms());
-        let limiter = Limiter::new();
-        let (recorder, writer) = Recorder::new(QUEUE);
-        let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
-        let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
-        let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
-        let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;
-        let proxy = Proxy::new(
-            routing.clone(),
-            limiter.clone(),
-            recorder.clone(),
-            clock,
-            proxy_settings(settings),
-            abort.clone(),
-        );
-        let sources = live::Sources { routing, board: board.clone(), recorder: recorder.clone(), clock };
-        let hub = live::Hub::new(sources, drain.clone());
-        let known = Live { board: board.clone(), recorder: recorder.clone(), clock, proxy: proxy.clone() };
-        let admin = foundation.admin_with(Some(known));
-        let sessions = Sessions::new(
-            admin.clone(),
-            Site {
-                https: settings.web.is_https(),
-                origin: settings.web.public_url.as_ref().map(|_| settings.web.site()),
-            },
-        );
-        let setup_token = admin.setup().open().await.unwrap_or_default();
+        let plane = DataPlane::wire(settings, &foundation, address, &abort).await?;
+        let office = BackOffice::wire(settings, &foundation, &plane, &drain);
+        let setup_token = office.admin.setup().open().await.unwrap_or_default();
         let (ready, readiness) = watch::channel(true);
-        let context = {
-            let (admin, sessions) = (admin.clone(), sessions.clone());
-            move || {
-                provide_context(admin.clone());
-                provide_context(sessions.clone());
-            }
-        };
-        let know_viewer = axum::middleware::from_fn_with_state(sessions.clone(), site::know_viewer);
-        let router = site::pages(&site::leptos_options(), context)
-            .layer(know_viewer)
-            .merge(rest::router(admin.clone(), sessions.clone()))
-            .merge(live::router(hub.clone(), sessions.clone()))
-            .merge(more(sessions))
-            .merge(site::probes(readiness));
-        let mut tasks = Tasks::new();
-        tasks.spawn({
-            let (hub, revision, stop) = (hub, watch.revision(), tasks.stop());
-            hub.run(revision, stop)
+        let admin = office.admin.clone();
+        let services = Arc::new(Services {
+            proxy: plane.proxy.clone(),
+            site: office.routes().merge(more(office.sessions.clone())).merge(site::probes(readiness)),
+            trusted: settings.web.trusted_proxies.clone(),
+            patience: settings.web.patience,
         });
-        tasks.spawn({
-            let stop = tasks.stop();
-            watch.run(stop)
-        });
-        tasks.spawn({
-            let (bus, stop) = (foundation.bus.clone(), tasks.stop());
-            async move {
-                tokio::select! { () = stop.cancelled() => {}, () = bus.run() => {} }
-            }
-        });
-        tasks.keep_house(&foundation.store, &recorder, &settings.log);
-        tasks.watch_health(board, recorder, limiter, clock);
-        tasks.write_log(writer, foundation.store);
-        let services = Arc::new(Services { proxy, site: router, trusted: settings.web.trusted_proxies.clone() });
+        let tasks = start_tasks(settings, foundation, plane, office.hub);
         let connections = usize::try_from(settings.gateway.max_in_flight).unwrap_or(usize::MAX).saturating_add(1024);
         let accepting = tokio::spawn(listen::accept(listener, services, connections, drain.clone(), abort.clone()));
         let drain_time = settings.web.drain;
@@ -148,6 +99,94 @@ impl Running {
     }
 }
 
+/// What answers requests, and what is known of them.
+struct DataPlane {
+    proxy: Proxy,
+    routing: Routing,
+    watch: Watch,
+    board: Board,
+    limiter: Limiter,
+    recorder: Recorder,
+    writer: Writer,
+    clock: Clock,
+}
+
+impl DataPlane {
+    async fn wire(
+        settings: &Settings,
+        foundation: &Foundation,
+        address: SocketAddr,
+        abort: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let board = Board::new(clock.epoch_unix_ms());
+        let calendar = Calendar::new(settings.gateway.time_zone.clone());
+        let limiter = Limiter::counting(Caps::new(calendar, clock.epoch_unix_ms()));
+        if let Err(error) = caps::restore(&foundation.store, limiter.caps(), clock).await {
+            tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
+        }
+        let (recorder, writer) = Recorder::new(QUEUE);
+        let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
+        let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
+        let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
+        let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;
+        let (table, limits, records) = (routing.clone(), limiter.clone(), recorder.clone());
+        let proxy = Proxy::new(table, limits, records, clock, proxy_settings(settings), abort.clone());
+        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, clock })
+    }
+}
+
+/// What people and machines administer with.
+struct BackOffice {
+    admin: Admin,
+    sessions: Sessions,
+    hub: live::Hub,
+}
+
+impl BackOffice {
+    fn wire(settings: &Settings, foundation: &Foundation, plane: &DataPlane, drain: &CancellationToken) -> Self {
+        let (board, recorder, clock) = (plane.board.clone(), plane.recorder.clone(), plane.clock);
+        let sources =
+            live::Sources { routing: plane.routing.clone(), board: board.clone(), recorder: recorder.clone(), clock };
+        let hub = live::Hub::new(sources, drain.clone());
+        let admin = foundation.admin_with(Some(Live { board, recorder, clock, proxy: plane.proxy.clone() }));
+        let origin = settings.web.public_url.as_ref().map(|_| settings.web.site());
+        let sessions = Sessions::new(admin.clone(), Site { https: settings.web.is_https(), origin });
+        Self { admin, sessions, hub }
+    }
+
+    /// Screens, REST and live events.
+    fn routes(&self) -> Router {
+        let (admin, sessions) = (self.admin.clone(), self.sessions.clone());
+        let context = move || {
+            provide_context(admin.clone());
+            provide_context(sessions.clone());
+        };
+        site::around(site::pages(&site::leptos_options(), context), &self.sessions)
+            .merge(rest::router(self.admin.clone(), self.sessions.clone()))
+            .merge(live::router(self.hub.clone(), self.sessions.clone()))
+    }
+}
+
+/// Everything that runs beside requests.
+fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hub: live::Hub) -> Tasks {
+    let mut tasks = Tasks::new();
+    let stop = tasks.stop();
+    tasks.spawn(hub.run(plane.watch.revision(), stop.clone()));
+    tasks.spawn(plane.watch.run(stop.clone()));
+    tasks.spawn({
+        let bus = foundation.bus.clone();
+        async move {
+            tokio::select! { () = stop.cancelled() => {}, () = bus.run() => {} }
+        }
+    });
+    tasks.keep_house(&foundation.store, &plane.recorder, &settings.log);
+    tasks.keep_caps(foundation.store.clone(), plane.limiter.caps().clone(), plane.clock);
+    tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
+    tasks.write_log(plane.writer, foundation.store);
+    tasks
+}
+
 fn proxy_settings(settings: &Settings) -> ProxySettings {
     ProxySettings {
         default_rpm: settings.gateway.default_rpm,
@@ -156,6 +195,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         replay_budget: settings.gateway.replay_budget,
         max_in_flight: settings.gateway.max_in_flight,
         trusted_proxies: settings.web.trusted_proxies.clone(),
+        body_patience: settings.web.patience.body,
     }
 }
 

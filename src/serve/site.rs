@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, header},
-    middleware::Next,
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -12,12 +12,16 @@ use leptos::prelude::*;
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use rust_embed::Embed;
 
+use super::{plain, refusal};
 use crate::{
     model::error::ApiError,
     server::session::Sessions,
     ui::{
         app::{App, shell},
+        lost::Lost,
+        origin::ServedAt,
         preferences::Preferences,
+        returned::Brought,
         session::Known,
     },
 };
@@ -41,6 +45,7 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
         provide_preferences();
         provide_viewer();
         provide();
+        provide_request();
         set_content_security_policy();
     };
     let document = {
@@ -55,6 +60,14 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
             async move { if is_lost(&request) { lost(nowhere(request).await) } else { asset(request).await } }
         })
         .with_state(options.clone())
+}
+
+/// What stands around the pages: who asks, refusals with their status, plain forms brought back.
+pub fn around(pages: Router, sessions: &Sessions) -> Router {
+    pages
+        .layer(from_fn(refusal::tell_status))
+        .layer(from_fn_with_state(sessions.clone(), plain::bring_back))
+        .layer(from_fn_with_state(sessions.clone(), know_viewer))
 }
 
 /// Whether a person's browser asks for a page that does not exist.
@@ -75,6 +88,23 @@ fn provide_preferences() {
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now_ms = jiff::Timestamp::now().as_millisecond();
     provide_context(Preferences::read(text(header::COOKIE), text(header::ACCEPT_LANGUAGE), now_ms));
+}
+
+/// What a page needs to know of its request: where clients reach us, the form that comes back to
+/// it, and the way to say that it does not exist.
+fn provide_request() {
+    let (Some(head), Some(sessions)) = (use_context::<axum::http::request::Parts>(), use_context::<Sessions>()) else {
+        return;
+    };
+    let answer = use_context::<leptos_axum::ResponseOptions>().unwrap_or_default();
+    provide_context(ServedAt(sessions.origin(&head)));
+    if head.method == Method::GET
+        && let Some((returned, taken)) = sessions.brought_back(&head.headers)
+    {
+        provide_context(Brought(returned));
+        answer.append_header(header::SET_COOKIE, taken);
+    }
+    provide_context(Lost::new(move || answer.set_status(StatusCode::NOT_FOUND)));
 }
 
 /// Finds out who asks for a page before it is rendered, so that the first paint is already theirs.

@@ -5,11 +5,15 @@ use std::{future::Future, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::server::{
-    health::{board::Board, clock::Clock},
-    limit::local::Limiter,
-    record::{Recorder, writer::Writer},
-    store::Store,
+use crate::{
+    model::health::{HealthEvent, HealthReason},
+    server::{
+        health::{board::Board, clock::Clock, probe::Checker},
+        limit::local::Limiter,
+        record::{Recorder, writer::Writer},
+        routing::Routing,
+        store::Store,
+    },
 };
 
 /// How often time alone moves health on.
@@ -41,22 +45,35 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
-    /// Moves health on with time, marks its changes in the statistics, forgets idle limits.
-    pub(crate) fn watch_health(&mut self, board: Board, recorder: Recorder, limiter: Limiter, clock: Clock) {
+    /// Moves health on with time, checks who is not asked, marks changes in the statistics, forgets
+    /// idle limits.
+    pub(crate) fn watch_health(
+        &mut self,
+        board: Board,
+        routing: Routing,
+        recorder: Recorder,
+        limiter: Limiter,
+        clock: Clock,
+    ) {
         let stop = self.stop();
         self.spawn(async move {
             let mut events = board.events();
+            let mut checker = Checker::new();
             let mut sweep = tokio::time::interval(SWEEP);
             let mut forget = tokio::time::interval(FORGET);
             sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    _ = sweep.tick() => board.sweep(clock.now_ms()),
+                    _ = sweep.tick() => {
+                        let now_ms = clock.now_ms();
+                        board.sweep(now_ms);
+                        checker.tick(now_ms, clock.unix_ms(now_ms), &routing.load().checked);
+                    }
                     _ = forget.tick() => limiter.sweep(clock.now_ns()),
                     event = events.recv() => match event {
                         Ok(event) => {
-                            tracing::info!(provider = %event.provider, state = ?event.state, reason = ?event.reason, "health changed");
+                            tell(&routing, &event);
                             recorder.note(&event);
                         }
                         Err(RecvError::Lagged(lost)) => tracing::warn!(lost, "changes of health were not marked"),
@@ -80,5 +97,25 @@ impl Tasks {
         if tokio::time::timeout(FLUSH, self.tracker.wait()).await.is_err() {
             tracing::warn!("background tasks did not end in {} s", FLUSH.as_secs());
         }
+    }
+}
+
+/// One line for a change of health, by the provider's name.
+fn tell(routing: &Routing, event: &HealthEvent) {
+    let table = routing.load();
+    let known = table.providers.iter().find(|provider| provider.id == event.provider);
+    let provider = known.map_or_else(|| event.provider.to_string(), |provider| provider.name.clone());
+    let state = event.state;
+    match &event.reason {
+        HealthReason::Failures { count, outcome, .. } => {
+            tracing::info!(provider, ?state, failures = count, outcome, "health changed");
+        }
+        HealthReason::Cooling { count, .. } | HealthReason::Refused { count } => {
+            tracing::info!(provider, ?state, credentials = count, "health changed");
+        }
+        HealthReason::SuccessRate { percent } | HealthReason::Ramp { percent } => {
+            tracing::info!(provider, ?state, percent, "health changed");
+        }
+        HealthReason::None | HealthReason::Trial => tracing::info!(provider, ?state, "health changed"),
     }
 }

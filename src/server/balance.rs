@@ -4,7 +4,9 @@
 //! not be drawn now (drained, tripped, cooling, already tried) stays in its place with weight 0.
 //! [`tier`] says which of them count, [`score`] makes a weight of priority and health,
 //! [`strategy`] draws. [`weighted`] holds the only memory between two draws: the credits.
+//! [`large`] is how groups beyond some fifty members are drawn from without a look at all of them.
 
+pub mod large;
 pub mod score;
 pub mod strategy;
 pub mod tier;

@@ -18,7 +18,7 @@ pub use gateway::Gateway;
 pub use log::{Log, LogFormat};
 pub use source::{ConfigError, Origin, Sources};
 pub use storage::{Confidential, KeySource, Storage};
-pub use web::{PublicUrl, Web};
+pub use web::{Patience, PublicUrl, Web};
 
 /// Everything that can be set, read and checked.
 #[derive(Clone, Debug)]

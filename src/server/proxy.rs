@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! call -> authenticate -> authorize -> admit -> inbound -> select -> forward/attempt -> headers -> reply
+//!                                                                      hold, keepalive
 //! ```
+//!
+//! Event streams alone are held until their first output ([`hold`]), and only clients that wait for
+//! one are sent comments meanwhile ([`keepalive`]).
 //!
 //! Each stage takes the value the last one made, so leaving one out does not compile. One routing
 //! table serves the whole request. Nothing here waits for the store, the bus or the control plane.
@@ -12,45 +16,57 @@ pub mod attempt;
 pub mod authenticate;
 pub mod authorize;
 pub mod call;
+pub mod dialect;
 pub mod drill;
 pub mod entry;
 pub mod error;
 pub mod explain;
 pub mod forward;
 pub mod headers;
+pub mod hold;
 pub mod inbound;
+pub mod keepalive;
+pub mod late;
+pub mod model_list;
 pub mod model_name;
+mod multipart;
 pub mod reply;
 pub mod select;
+pub mod sticky;
 pub mod verdict;
+pub mod websocket;
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     net::SocketAddr,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use ipnet::IpNet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use reply::ReplyBody;
 
 use self::{
     admit::Quota,
-    attempt::Ask,
+    attempt::{Answered, Ask, Content},
     authenticate::Caller,
     call::Call,
+    dialect::Dialect,
     entry::Entry,
     error::ProxyError,
     forward::Reply,
-    inbound::ReplayBudget,
-    model_name::ModelName,
-    reply::{Dialect, Parts, TimeLimits},
-    select::Draw,
+    inbound::{Payload, ReplayBudget},
+    keepalive::Exchange,
+    late::Late,
+    model_list::ModelLists,
+    model_name::{ModelName, Wish},
+    reply::{Parts, TimeLimits},
+    select::{Candidate, Draw},
+    websocket::Tunnel,
 };
 use crate::{
     model::group::GroupKind,
@@ -77,6 +93,8 @@ pub struct ProxySettings {
     pub max_in_flight: u32,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a client may take for the next part of its body.
+    pub body_patience: Duration,
 }
 
 /// The data plane. Cheap to clone.
@@ -93,8 +111,11 @@ pub struct Shared {
     clock: Clock,
     settings: ProxySettings,
     replay_budget: Arc<ReplayBudget>,
+    model_lists: ModelLists,
     /// Cancelled when draining ends: streams still open say goodbye.
     closing: CancellationToken,
+    /// WebSockets outlive the connections that brought them.
+    tunnels: TaskTracker,
 }
 
 impl Shared {
@@ -114,13 +135,21 @@ impl Proxy {
         closing: CancellationToken,
     ) -> Self {
         let replay_budget = ReplayBudget::new(settings.replay_budget);
-        let shared = Shared { routing, limiter, recorder, clock, settings, replay_budget, closing };
+        let (model_lists, tunnels) = (ModelLists::default(), TaskTracker::new());
+        let shared =
+            Shared { routing, limiter, recorder, clock, settings, replay_budget, model_lists, closing, tunnels };
         Self { shared: Arc::new(shared) }
     }
 
     /// Whether a path belongs to the data plane.
     pub fn claims(path: &str) -> bool {
         path.starts_with(call::PREFIX)
+    }
+
+    /// Waits until every WebSocket has ended; call it when no new one can begin.
+    pub async fn settle(&self) {
+        self.shared.tunnels.close();
+        self.shared.tunnels.wait().await;
     }
 
     /// Answers one request.
@@ -134,22 +163,19 @@ impl Proxy {
             Err(error) => return refuse_head(&error),
         };
         let mut entry = Entry::open(&shared.recorder, now_unix_ms, started, &call);
-        let id = entry.id;
+        let (id, origin) = (entry.id, call.headers.get(header::ORIGIN).cloned());
         let mut written = Written::default();
-        let result = shared.exchange(&call, body, &mut entry, now_unix_ms, &mut written).await;
-        let mut response = match result {
-            Ok(passed) => shared.pass(passed, &call, entry),
-            Err(error) => {
-                entry.refused(error.status().as_u16(), error.code());
-                let answer = error.to_response(id, entry.attempts.len());
-                answer.map(|bytes| ReplyBody::own(bytes, Some(entry)))
-            }
+        let mut response = match shared.prepare(&call, body, &mut entry, now_unix_ms, &mut written).await {
+            Ok(ready) => Exchange { shared: self.shared.clone(), call, entry, ready }.answer().await,
+            Err(Early::Preflight(group)) => answer_preflight(&group, &call, entry),
+            Err(Early::Models(list)) => answer_models(list, entry),
+            Err(Early::Refused(error)) => refuse(&error, entry),
         };
         if let Some(decision) = &written.decision {
             admit::write(decision, response.headers_mut());
         }
         if let Some(group) = &written.group {
-            headers::allow_origin(response.headers_mut(), &group.allowed_origins, call.headers.get(header::ORIGIN));
+            headers::allow_origin(response.headers_mut(), &group.allowed_origins, origin.as_ref());
         }
         headers::seal(&mut response, id);
         response
@@ -163,49 +189,105 @@ struct Written {
     group: Option<Arc<Group>>,
 }
 
-/// An answer to pass on, and what it holds until its end.
-enum Passed {
-    Reply(Box<Reply>, Arc<Group>, Quota),
+/// How a request ends ahead of its first attempt.
+enum Early {
     Preflight(Arc<Group>),
+    /// The models of all members.
+    Models(Bytes),
+    Refused(ProxyError),
+}
+
+impl From<ProxyError> for Early {
+    fn from(error: ProxyError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// A request that may be asked: all that attempts need, and all that is given back at its end.
+struct Ready {
+    group: Arc<Group>,
+    quota: Quota,
+    payload: Payload,
+    model: Option<ModelName>,
+    /// What `sticky` holds on to.
+    hash: u64,
+    replayable: bool,
+    /// Whether the client asked for an event stream.
+    streams: bool,
 }
 
 impl Shared {
-    /// The way of the request, from stage to stage.
-    async fn exchange(
+    /// The way of the request, from stage to stage, up to its first attempt.
+    async fn prepare(
         &self,
         call: &Call,
         body: Incoming,
         entry: &mut Entry,
         now_unix_ms: i64,
         written: &mut Written,
-    ) -> Result<Passed, ProxyError> {
+    ) -> Result<Ready, Early> {
         let table = self.routing.load();
         if let Some(group) = preflight(call, table.group(call.slug())) {
-            return Ok(Passed::Preflight(group));
+            return Err(Early::Preflight(group));
         }
         // The record counts requests until their bodies end.
         if self.recorder.in_flight() > self.settings.max_in_flight {
-            return Err(ProxyError::Overloaded);
+            return Err(ProxyError::Overloaded.into());
         }
         let caller = authenticate::authenticate(&table, call, now_unix_ms)?;
         entry.set_key(caller.key());
-        let group = authorize::authorize(&table, &caller, call)?;
+        let group = authorize::authorize(&table, &caller, call).inspect_err(|_| {
+            let now_ns = self.clock.now_ns();
+            written.decision = admit::look(&self.limiter, &caller, self.settings.default_rpm, now_ns);
+        })?;
         entry.set_group(&group);
         written.group = Some(group.clone());
+        if call.websocket.is_some() && !group.websocket {
+            return Err(ProxyError::UpgradeNotAllowed.into());
+        }
         let quota = self.admit(&caller, &group, call, written)?;
         let settings = &self.settings;
-        let mut payload =
-            inbound::receive(body, settings.body_limit, settings.replay_limit, &self.replay_budget).await?;
+        let limits = inbound::Limits {
+            body: settings.body_limit,
+            replay: settings.replay_limit,
+            patience: settings.body_patience,
+        };
+        let payload = inbound::receive(body, limits, &self.replay_budget).await?;
         entry.request_bytes = Some(payload.seen.clone());
-        let model = payload.whole().and_then(|whole| ModelName::find(&call.headers, call.tail(), whole));
+        let wish = payload.whole().map(|whole| Wish::read(&call.headers, call.tail(), whole)).unwrap_or_default();
+        let model = wish.model;
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
-        let replayable = payload.whole().is_some() && verdict::may_repeat(group.kind, call.is_idempotent());
-        let hash = sticky_hash(&caller, call);
-        let draw = Draw::open(&group, &self.limiter, model.as_ref().map(|model| model.name.as_str()), hash, replayable);
-        let ask = Ask { call, id: entry.id, model: model.as_ref(), identity: group.kind == GroupKind::Llm };
-        let reply = forward::forward(self, &group, draw, ask, &mut payload, entry).await?;
-        Ok(Passed::Reply(Box::new(reply), group, quota))
+        let allowed = caller.key().and_then(|key| key.models.as_ref());
+        if let Some(shape) = model_list::asked_for(&group, call, allowed)
+            && payload.whole().is_some_and(Bytes::is_empty)
+            && let Some(list) =
+                Box::pin(model_list::answer(self, &group, table.revision, call, entry.id, shape, allowed)).await
+        {
+            return Err(Early::Models(list));
+        }
+        let replayable = payload.whole().is_some();
+        let hash = sticky::hash(&group.sticky, &caller, call);
+        let streams = wish.stream || call.asks_for_events();
+        Ok(Ready { group, quota, payload, model, hash, replayable, streams })
+    }
+
+    /// Asks one candidate after another until one answers.
+    async fn ask(&self, call: &Call, ready: &mut Ready, entry: &mut Entry) -> Result<Reply, ProxyError> {
+        let (group, model) = (&*ready.group, ready.model.as_ref());
+        let name = model.map(|model| model.name.as_str());
+        let draw = Draw::open(group, &self.limiter, name, ready.hash, ready.replayable);
+        let first_output_ms = group.failover.first_output_timeout_ms;
+        let ask = Ask {
+            call,
+            id: entry.id,
+            model,
+            identity: group.kind == GroupKind::Llm || ready.streams,
+            rules: &group.outcome_rules,
+            streams: ready.streams,
+            first_output_timeout: (first_output_ms > 0).then(|| Duration::from_millis(first_output_ms.into())),
+        };
+        forward::forward(self, group, draw, ask, &mut ready.payload, entry).await
     }
 
     fn admit(&self, caller: &Caller, group: &Group, call: &Call, written: &mut Written) -> Result<Quota, ProxyError> {
@@ -223,40 +305,95 @@ impl Shared {
     }
 
     /// The head of the answer, filtered and named; the body on its way.
-    fn pass(&self, passed: Passed, call: &Call, mut entry: Box<Entry>) -> Response<ReplyBody> {
-        let (reply, group, quota) = match passed {
-            Passed::Reply(reply, group, quota) => (*reply, group, quota),
-            Passed::Preflight(group) => return answer_preflight(&group, call, entry),
-        };
-        let provider = reply.candidate.provider.clone();
-        let answered = *reply.answered;
-        let (mut head, attempts) = (answered.head, entry.attempts.len());
+    fn pass(
+        &self,
+        reply: Reply,
+        call: &Call,
+        mut entry: Box<Entry>,
+        group: &Group,
+        quota: Quota,
+    ) -> Response<ReplyBody> {
+        if reply.answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.switch(reply, group, quota, call, entry);
+        }
+        let Reply { answered, candidate, response_time_ms } = reply;
+        let Answered { mut head, content, .. } = *answered;
+        let (provider, attempts) = (&candidate.provider, entry.attempts.len());
         entry.first_byte(head.status.as_u16());
         entry.streamed = attempt::is_event_stream(&head.headers);
         headers::from_provider(&mut head.headers, head.status.is_success());
-        headers::rewrite_location(&mut head.headers, &provider, call.slug());
-        headers::name_provider(&mut head.headers, &group, &provider, reply.response_time_ms, attempts);
-        let total = if entry.streamed { provider.stream_timeout } else { provider.total_timeout };
-        let limits = TimeLimits { idle: provider.idle_timeout, deadline: entry.started + total };
-        let dialect = entry
-            .streamed
-            .then(|| if call.tail().ends_with("/messages") { Dialect::Anthropic } else { Dialect::OpenAi });
-        let closing = entry.streamed.then(|| Box::pin(self.closing.clone().cancelled_owned()));
-        let body = ReplyBody::passing(Parts {
-            incoming: answered.rest,
-            prefix: answered.peeked,
-            lease: answered.lease,
-            entry,
-            permit: reply.candidate.permit,
-            clock: self.clock,
-            limits,
-            dialect,
-            closing,
-            places: (reply.candidate.places, quota.into_place()),
-        });
+        if !headers::takes_trailers(&call.headers) {
+            head.headers.remove(header::TRAILER);
+        }
+        headers::rewrite_location(&mut head.headers, provider, call.slug());
+        headers::name_provider(&mut head.headers, group, provider, response_time_ms, attempts);
+        let dialect = entry.streamed.then(|| Dialect::of(call.tail()));
+        let body = self.body(content, candidate, entry, quota, dialect, None);
         head.version = http::Version::HTTP_11;
         Response::from_parts(head, body)
     }
+
+    /// The provider has switched to WebSocket: so does the client, and both are joined.
+    fn switch(
+        &self,
+        reply: Reply,
+        group: &Group,
+        quota: Quota,
+        call: &Call,
+        mut entry: Box<Entry>,
+    ) -> Response<ReplyBody> {
+        let provider = reply.candidate.provider.clone();
+        let mut head = reply.answered.head;
+        entry.first_byte(head.status.as_u16());
+        headers::from_provider(&mut head.headers, true);
+        headers::name_provider(&mut head.headers, group, &provider, reply.response_time_ms, entry.attempts.len());
+        websocket::ask(&mut head.headers);
+        if let (Some(client), Some(switched)) = (call.websocket.clone(), head.extensions.remove::<OnUpgrade>()) {
+            let tunnel = Tunnel {
+                client,
+                provider: switched,
+                entry,
+                permit: reply.candidate.permit,
+                clock: self.clock,
+                idle: provider.idle_timeout,
+                closing: self.closing.clone(),
+                places: (reply.candidate.places, quota.into_place()),
+            };
+            self.tunnels.spawn(tunnel.run());
+        }
+        Response::from_parts(head, ReplyBody::own(Bytes::new(), None))
+    }
+
+    /// A provider's body on its way to the client.
+    fn body(
+        &self,
+        content: Content,
+        candidate: Candidate,
+        entry: Box<Entry>,
+        quota: Quota,
+        dialect: Option<Dialect>,
+        late: Option<Late>,
+    ) -> ReplyBody {
+        let provider = &candidate.provider;
+        let total = if entry.streamed { provider.stream_timeout } else { provider.total_timeout };
+        ReplyBody::passing(Parts {
+            content,
+            limits: TimeLimits { idle: provider.idle_timeout, deadline: entry.started + total },
+            closing: entry.streamed.then(|| Box::pin(self.closing.clone().cancelled_owned())),
+            entry,
+            permit: candidate.permit,
+            clock: self.clock,
+            dialect,
+            late,
+            places: (candidate.places, quota.into_place()),
+        })
+    }
+}
+
+/// The gateway's own answer.
+fn refuse(error: &ProxyError, mut entry: Box<Entry>) -> Response<ReplyBody> {
+    entry.refused(error.status().as_u16(), error.code());
+    error.to_response(entry.id, entry.attempts.len()).map(|bytes| ReplyBody::own(bytes, Some(entry)))
 }
 
 /// A head that could not be read: there is nothing to record it under.
@@ -268,7 +405,7 @@ fn refuse_head(error: &ProxyError) -> Response<ReplyBody> {
 }
 
 /// A key that names models may not be used where the model cannot be seen.
-fn check_model(caller: &Caller, model: Option<&ModelName>, payload: &inbound::Payload) -> Result<(), ProxyError> {
+fn check_model(caller: &Caller, model: Option<&ModelName>, payload: &Payload) -> Result<(), ProxyError> {
     let Some(allowed) = caller.key().and_then(|key| key.models.as_ref()) else { return Ok(()) };
     match model {
         Some(model) if allowed.is_match(&model.name) => Ok(()),
@@ -278,21 +415,19 @@ fn check_model(caller: &Caller, model: Option<&ModelName>, payload: &inbound::Pa
     }
 }
 
-/// What `sticky` holds on to: the key, else the client's address.
-fn sticky_hash(caller: &Caller, call: &Call) -> u64 {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    match caller.key() {
-        Some(key) => hasher.hash_one(key.id),
-        None => hasher.hash_one(call.client_ip),
-    }
-}
-
 /// A browser asks before it calls (Fetch standard): only groups that name origins answer.
 fn preflight(call: &Call, group: Option<&Arc<Group>>) -> Option<Arc<Group>> {
     let asks = call.method == Method::OPTIONS
         && call.headers.contains_key(header::ORIGIN)
         && call.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     group.filter(|group| asks && group.enabled && !group.allowed_origins.is_empty()).cloned()
+}
+
+fn answer_models(list: Bytes, mut entry: Box<Entry>) -> Response<ReplyBody> {
+    entry.first_byte(StatusCode::OK.as_u16());
+    let mut response = Response::new(ReplyBody::own(list, Some(entry)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn answer_preflight(group: &Group, call: &Call, mut entry: Box<Entry>) -> Response<ReplyBody> {

@@ -5,6 +5,7 @@
 //! and live states by following references: no query, no lock, no parsing on its way.
 
 pub mod budget;
+pub mod check;
 pub mod compile;
 pub mod policy;
 pub mod table;

@@ -9,6 +9,7 @@ mod cookie;
 mod door;
 mod flash;
 mod origin;
+mod returned;
 mod throttle;
 
 use std::{
@@ -154,6 +155,16 @@ impl Sessions {
         let viewer = who.viewer().ok_or(ApiError::Unauthenticated)?;
         self.0.admin.end_sessions(viewer.id).await?;
         Ok(self.cookie().clear())
+    }
+
+    /// Where clients reach us, as a browser writes an origin: `https://gate.example.com`.
+    pub fn origin(&self, parts: &Parts) -> String {
+        let host = || {
+            let header = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+            header.or_else(|| parts.uri.authority().map(|authority| authority.as_str())).unwrap_or_default().to_owned()
+        };
+        let site = &self.0.site;
+        site.origin.clone().unwrap_or_else(|| format!("{}://{}", if site.https { "https" } else { "http" }, host()))
     }
 
     /// Refuses a mutation that another site started.

@@ -9,6 +9,7 @@
 
 mod api_key;
 mod audit;
+mod cap_use;
 mod change;
 mod column;
 mod database;
@@ -31,6 +32,7 @@ use sqlx::{Executor, SqlSafeStr, sqlite::SqliteSynchronous};
 
 pub use self::{
     api_key::StoredApiKey,
+    cap_use::CapUse,
     change::Change,
     error::{StoreError, Trouble},
     migrate::MigrationStatus,
@@ -128,9 +130,10 @@ impl Store {
                 count += 1;
             }
         }
-        let log = request_log::ALL.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        for (name, text) in log.chain(request_log::composed_texts()) {
-            prepare(&self.log, &text).await.map_err(|error| format!("request_log::{name}: {error}"))?;
+        let log = request_log::ALL.iter().chain(cap_use::ALL);
+        let log = log.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        for (name, text) in log.chain(request_log::composed_texts()).chain(cap_use::composed_texts()) {
+            prepare(&self.log, &text).await.map_err(|error| format!("log::{name}: {error}"))?;
             count += 1;
         }
         Ok(count)

@@ -15,6 +15,7 @@ use super::{
         toast::{ToastHost, Toasts},
     },
     icon::SPRITE,
+    origin::{Origin, ServedAt},
     pages::{
         api_keys::KeyList,
         audit::AuditPage,
@@ -30,6 +31,7 @@ use super::{
         users::UserList,
     },
     preferences::{Preferences, Theme},
+    returned::{Brought, Forget, provide_returned},
     session::{Known, Session},
 };
 
@@ -48,6 +50,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     );
     let theme = (preferences.theme != Theme::Auto).then(|| preferences.theme.as_str());
     let viewer = use_context::<Known>().and_then(|known| known.attribute());
+    let origin = use_context::<ServedAt>().map(|served| served.0);
+    let returned = use_context::<Brought>().and_then(|brought| brought.attribute());
     view! {
         <!DOCTYPE html>
         <html
@@ -56,6 +60,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             data-zone=preferences.zone_minutes.to_string()
             data-now=preferences.now_ms.to_string()
             data-viewer=viewer
+            data-origin=origin
+            data-returned=returned
         >
             <head>
                 <meta charset="utf-8"/>
@@ -86,6 +92,8 @@ pub fn App() -> impl IntoView {
     provide_context(preferences);
     Clock::provide(preferences);
     Session::provide();
+    Origin::provide();
+    provide_returned();
     Toasts::provide();
     view! {
         <Router>
@@ -114,6 +122,7 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
             <ToastHost/>
+            <Forget/>
         </Router>
     }
 }

@@ -40,6 +40,8 @@ pub struct Live {
     pub connection: RwSignal<Connection>,
     /// The newest snapshot.
     pub snapshot: RwSignal<Option<Snapshot>>,
+    /// Newest revision of the configuration, once known.
+    pub revision: RwSignal<Option<i64>>,
     /// Grows when the configuration changed: lists refetch.
     pub configuration: RwSignal<u32>,
     /// Grows when messages were lost: everything refetches.
@@ -64,6 +66,7 @@ impl Live {
         let live = Self {
             connection: RwSignal::new(Connection::Connecting),
             snapshot: RwSignal::new(None),
+            revision: RwSignal::new(None),
             configuration: RwSignal::new(0),
             resync: RwSignal::new(0),
             signed_out: RwSignal::new(false),
@@ -80,6 +83,13 @@ impl Live {
             });
         });
         live
+    }
+
+    /// A snapshot may have been made before a change that was told already.
+    fn saw(self, revision: i64) {
+        if self.revision.with_untracked(|newest| newest.is_none_or(|newest| newest < revision)) {
+            self.revision.set(Some(revision));
+        }
     }
 
     /// The live connection of this page.
@@ -139,9 +149,13 @@ impl Wire {
             LiveEvent::Snapshot(snapshot) => {
                 self.clock.correct(snapshot.at_ms);
                 live.connection.set(Connection::Live);
+                live.saw(snapshot.revision);
                 live.snapshot.set(Some(*snapshot));
             }
-            LiveEvent::Changed { .. } => live.configuration.update(|version| *version += 1),
+            LiveEvent::Changed { revision } => {
+                live.saw(revision);
+                live.configuration.update(|version| *version += 1);
+            }
             LiveEvent::Resync => {
                 live.resync.update(|version| *version += 1);
                 live.configuration.update(|version| *version += 1);

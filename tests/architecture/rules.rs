@@ -92,6 +92,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("arc_swap", &["server::routing"]),
     ("hyper_rustls", &["server::upstream"]),
     ("rustls", &["server::upstream", "serve"]),
+    ("h2", &["server::upstream"]),
     ("hyper", &["server::upstream", "server::proxy", "serve"]),
     ("hyper_util", &["server::upstream", "server::proxy", "serve"]),
     ("axum", &["server::proxy", "server::rest", "server::live", "server::session", "serve"]),
@@ -107,12 +108,17 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("toml", &["server::config"]),
     ("serde_saphyr", &["server::admin"]),
     ("rust_embed", &["serve"]),
-    ("hdrhistogram", &["server::record"]),
     ("tracing_subscriber", &["server::config", "serve"]),
 ];
 
 /// Rooms and files that compute only: they take `now` and `rng`, and touch neither clock nor network.
-pub(crate) const PURE: &[&str] = &["src/server/balance", "src/server/health/breaker", "src/server/limit/gcra"];
+pub(crate) const PURE: &[&str] = &[
+    "src/server/balance",
+    "src/server/health/breaker",
+    "src/server/limit/gcra",
+    "src/server/limit/calendar",
+    "src/server/proxy/hold",
+];
 
 /// Words that break purity.
 pub(crate) const IMPURE: &[&str] = &["Instant", "SystemTime", "tokio", "async_std", "reqwest"];

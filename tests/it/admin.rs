@@ -2,13 +2,14 @@
 
 use rondo::{
     model::{
-        api_key::Scope,
+        api_key::{ApiKeyDraft, Scope},
         error::ApiError,
+        group::GroupDraft,
         id::{CredentialId, GroupId, ProviderId},
         name::UrlFault,
-        page::ListQuery,
+        page::{ListQuery, Page},
         problem::Issue,
-        provider::{AuthStyle, ProviderDraft, TestStage, TestTarget},
+        provider::{AuthStyle, ProviderDraft, ProviderLine, TestStage, TestTarget},
         user::{Permission, Role, UserPatch, Viewer},
     },
     server::{secret::seal::credential_aad, session::Principal, store::Snapshot},
@@ -204,6 +205,48 @@ async fn a_list_is_searched_sorted_and_paged() {
     assert_eq!(names(second).await, (vec!["Alpha".into()], 3));
     let found = ListQuery { search: "ET".into(), ..ListQuery::default() };
     assert_eq!(names(found).await, (vec!["beta".into()], 1));
+}
+
+#[tokio::test]
+async fn a_page_of_lines_is_filtered_by_state_and_counts_every_state() {
+    let stand = Stand::new().await;
+    for name in ["alpha", "beta", "gamma"] {
+        stand.provider(name).await;
+    }
+    let beta =
+        stand.admin.providers().list(&owner(), ListQuery { search: "beta".into(), ..ListQuery::default() }).await;
+    let beta = beta.expect("listed").rows[0].provider.id;
+    stand.admin.providers().set_enabled(&owner(), beta, false).await.expect("switched off");
+    let lines = async |query: ListQuery| stand.admin.providers().lines(&owner(), query).await.expect("listed");
+    let names =
+        |page: &Page<ProviderLine>| page.rows.iter().map(|line| line.row.provider.name.clone()).collect::<Vec<_>>();
+    let healthy = lines(ListQuery { state: "healthy".into(), per_page: 1, page: 1, ..ListQuery::default() }).await;
+    assert_eq!((names(&healthy), healthy.total), (vec!["gamma".to_owned()], 2));
+    assert_eq!((healthy.count(""), healthy.count("healthy"), healthy.count("off")), (3, 2, 1));
+    let off = lines(ListQuery { state: "off".into(), search: "et".into(), ..ListQuery::default() }).await;
+    assert_eq!((names(&off), off.count("")), (vec!["beta".to_owned()], 1));
+    let busiest = lines(ListQuery { sort: "requests".into(), descending: true, ..ListQuery::default() }).await;
+    assert_eq!(names(&busiest), ["gamma", "beta", "alpha"], "equals keep the order of names, turned round with it");
+}
+
+#[tokio::test]
+async fn groups_and_keys_are_filtered_by_state() {
+    let stand = Stand::new().await;
+    for (slug, enabled) in [("prod", true), ("test", false)] {
+        let draft = GroupDraft { name: slug.into(), slug: slug.into(), enabled, ..GroupDraft::default() };
+        stand.admin.groups().create(&owner(), draft).await.expect("a group");
+    }
+    let off = ListQuery { state: "off".into(), ..ListQuery::default() };
+    let groups = stand.admin.groups().list(&owner(), off.clone()).await.expect("listed");
+    assert_eq!((groups.rows.len(), groups.total, groups.count("on")), (1, 1, 1));
+    let soon = stand.admin.now_ms() + 3 * 86_400_000;
+    for (name, enabled, expires_at_ms) in [("a", true, None), ("b", false, None), ("c", true, Some(soon))] {
+        let draft = ApiKeyDraft { enabled, expires_at_ms, ..key_draft(name) };
+        stand.admin.api_keys().create(&owner(), draft).await.expect("a key");
+    }
+    let keys = stand.admin.api_keys().list(&owner(), off).await.expect("listed");
+    assert_eq!((keys.rows[0].name.as_str(), keys.total), ("b", 1));
+    assert_eq!((keys.count("active"), keys.count("expiring"), keys.count("off")), (1, 1, 1));
 }
 
 #[tokio::test]

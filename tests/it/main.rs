@@ -2,10 +2,17 @@
 
 mod admin;
 mod bus;
+mod chaos;
 mod cli;
 mod documents;
+mod faults;
+mod pages;
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets see it as a crate")]
+mod properties;
 mod proxy;
 mod rest;
+mod seeds;
 mod server_functions;
 mod session;
 mod stand;

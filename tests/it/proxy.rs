@@ -1,12 +1,27 @@
 //! The data plane through real sockets: what the client saw, what each provider got, what was recorded.
 
 mod access;
+mod answers;
+mod attempts;
+mod bodies;
 mod drill;
 mod edge;
+mod egress;
 mod explain;
 mod failover;
+mod headers;
+mod health;
+mod hold;
+mod http2;
+mod keepalive;
+mod limits;
+mod models;
+mod outcomes;
 mod passing;
+mod selection;
 mod streams;
+mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 

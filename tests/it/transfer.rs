@@ -186,9 +186,9 @@ async fn a_file_with_one_mistake_changes_nothing_and_every_mistake_is_told_with_
         options(),
     )
     .await;
-    assert!(told.contains("line 11, provider beta, base_url: is not a usable address"), "{told}");
+    assert!(told.contains("line 12, provider beta, base_url: is not a usable address"), "{told}");
     assert!(
-        told.contains("line 17, group prod, providers[1].provider (gamma): names something that does not exist"),
+        told.contains("line 18, group prod, providers[1].provider (gamma): names something that does not exist"),
         "{told}"
     );
     let told = refusal(&stand, FILE, ApplyOptions::default()).await;

@@ -1,5 +1,6 @@
 //! The test language: a whole Rondo on a free port, providers that do what a test scripts.
 
+pub(crate) mod peer;
 pub(crate) mod provider;
 
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -7,7 +8,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use rondo::{
     model::{
         api_key::{ApiKeyDraft, Scope},
-        id::GroupId,
+        id::{GroupId, ProviderId},
+        page::{ListQuery, PAGE_MAX},
         rate_limit::KeyLimits,
         request_log::{RequestDetail, RequestFilter},
     },
@@ -30,7 +32,8 @@ pub(crate) struct World {
     /// An API key for every group.
     pub(crate) key: String,
     running: Running,
-    _directory: tempfile::TempDir,
+    settings: Settings,
+    directory: tempfile::TempDir,
 }
 
 /// An answer as it came over the wire.
@@ -68,6 +71,15 @@ impl World {
 
     /// Starts with settings besides.
     pub(crate) async fn start_with(file: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_changed(file, settings, |_| ()).await
+    }
+
+    /// The same, changed once more in a way that no variable offers.
+    pub(crate) async fn start_changed(
+        file: &str,
+        settings: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().to_path_buf();
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
@@ -76,7 +88,8 @@ impl World {
         ]);
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let sources = Sources { environment, flags: BTreeMap::new(), working_dir: path };
-        let settings = Settings::load(&sources).expect("good settings");
+        let mut settings = Settings::load(&sources).expect("good settings");
+        change(&mut settings);
         let admin = Foundation::open(&settings).await.expect("a foundation").admin();
         let who = Principal::system("test");
         let options = ApplyOptions::default();
@@ -85,7 +98,15 @@ impl World {
         let draft = ApiKeyDraft { name: "test".into(), scope: Scope::Global, limits, ..ApiKeyDraft::default() };
         let key = admin.api_keys().create(&who, draft).await.expect("a key").secret;
         let running = Running::start(&settings).await.expect("a server");
-        Self { address: running.address, admin, who, key, running, _directory: directory }
+        Self { address: running.address, admin, who, key, running, settings, directory }
+    }
+
+    /// Stops the server gracefully and starts it again on the same data, at another port.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { admin, who, key, running, settings, directory, .. } = self;
+        running.stop().await;
+        let running = Running::start(&settings).await.expect("a server");
+        Self { address: running.address, admin, who, key, running, settings, directory }
     }
 
     /// Another key.
@@ -93,6 +114,12 @@ impl World {
         let secret = self.admin.api_keys().create(&self.who, draft).await.expect("a key").secret;
         self.until_live(&secret).await;
         secret
+    }
+
+    /// Applies a declarative file; the running server has it within a second.
+    pub(crate) async fn apply(&self, file: &str) {
+        let applied = self.admin.transfer().apply(&self.who, file, ApplyOptions::default()).await;
+        applied.expect("a good file");
     }
 
     /// Waits until the running server knows a key.
@@ -138,8 +165,13 @@ impl World {
 
     /// Sends these bytes on a connection of their own and reads to its end.
     pub(crate) async fn raw(&self, request: &str) -> Answer {
+        self.raw_bytes(request.as_bytes()).await
+    }
+
+    /// The same for bytes that are no text.
+    pub(crate) async fn raw_bytes(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
-        stream.write_all(request.as_bytes()).await.expect("sent");
+        stream.write_all(request).await.expect("sent");
         read_answer(&mut stream).await
     }
 
@@ -187,9 +219,35 @@ impl World {
         &self.running.admin
     }
 
+    /// Every provider's id by its name.
+    pub(crate) async fn provider_ids(&self) -> BTreeMap<String, ProviderId> {
+        let mut ids = BTreeMap::new();
+        for page in 0.. {
+            let query = ListQuery { page, per_page: PAGE_MAX, ..ListQuery::default() };
+            let rows = self.admin.providers().list(&self.who, query).await.expect("providers").rows;
+            if rows.is_empty() {
+                break;
+            }
+            ids.extend(rows.into_iter().map(|row| (row.provider.name, row.provider.id)));
+        }
+        ids
+    }
+
+    /// Health of the provider with this name.
+    pub(crate) async fn health_of(&self, name: &str) -> rondo::model::health::ProviderHealth {
+        let id = self.provider_ids().await[name];
+        let health = self.health().await;
+        health.into_iter().find(|health| health.provider == id).expect("its health")
+    }
+
     /// Health of every provider, as the running server sees it.
     pub(crate) async fn health(&self) -> Vec<rondo::model::health::ProviderHealth> {
         self.running.admin.health().all(&self.who).await.expect("health")
+    }
+
+    /// Changes of health so far, newest first.
+    pub(crate) fn events(&self) -> Vec<rondo::model::health::HealthEvent> {
+        self.running.admin.health().events(&self.who).expect("events")
     }
 
     /// Stops the server gracefully.
@@ -211,7 +269,8 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+/// An answer of these bytes.
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Answer {
             status: 0,

@@ -56,7 +56,7 @@ pub(super) async fn run(mut flags: ServeFlags, out: Output) -> Result<(), Failur
     ));
     tokio::select! {
         stopped = until_stopped(running) => Ok(stopped?),
-        played = stage.play(address, &key) => played.map_err(|error| told("the demo's providers", &error)),
+        () = stage.play(address, &key) => Ok(()),
     }
 }
 

@@ -23,13 +23,22 @@ use crate::{
 pub struct ApiKeys<'a>(pub(super) &'a Admin);
 
 impl ApiKeys<'_> {
-    /// A page of the list; sorts by `name` (the default), `created`, `last_used` or `expires`.
+    /// A page of the list; sorts by `name` (the default), `rpm`, `created`, `last_used` or `expires`, and
+    /// knows the states `active`, `expiring` and `off`.
     pub async fn list(self, who: &Principal, query: ListQuery) -> ApiResult<Page<ApiKey>> {
         who.require(Permission::View)?;
         let snapshot = self.0.snapshot().await?;
         let mut found: Vec<ApiKey> = snapshot.api_keys.into_iter().map(|stored| stored.key).collect();
         found.retain(|key| paging::matches(&query, &[&key.name, &key.hint]));
+        let now_ms = self.0.now_ms();
+        let counts = paging::keep_state(&mut found, &query, |key| key.standing(now_ms).segment());
         found.sort_by_cached_key(|key| match query.sort.as_str() {
+            // The default rate stands first, no limit last.
+            "rpm" => (
+                key.limits.rpm.map_or(0, |rpm| if rpm == 0 { i64::MAX } else { rpm.into() }),
+                key.name.clone(),
+                String::new(),
+            ),
             "created" => (key.created_at_ms, String::new(), String::new()),
             "last_used" => (key.last_used_at_ms.unwrap_or(0), String::new(), String::new()),
             "expires" => (key.expires_at_ms.unwrap_or(i64::MAX), String::new(), String::new()),
@@ -38,7 +47,7 @@ impl ApiKeys<'_> {
                 (0, folded, exact)
             }
         });
-        Ok(paging::page(found, &query))
+        Ok(Page { counts, ..paging::page(found, &query) })
     }
 
     /// One key's record.

@@ -19,6 +19,7 @@ use crate::{
         provider::{AuthStyle, ConnectionTest, ProviderDraft, TestStage, TestStep, TestTarget},
     },
     server::{
+        routing::check::models_path,
         secret::seal::credential_aad,
         store::StoredProvider,
         upstream::{
@@ -134,13 +135,8 @@ impl Walk<'_> {
             ),
             false => None,
         };
-        Ok(Connector {
-            host: self.base_url.host().trim_matches(['[', ']']).to_owned(),
-            port: self.base_url.port(),
-            tls,
-            policy: Arc::clone(self.admin.addresses()),
-            timeout: Duration::from_millis(u64::from(self.draft.timeouts.connect_ms)),
-        })
+        let timeout = Duration::from_millis(u64::from(self.draft.timeouts.connect_ms));
+        Ok(Connector::new(self.base_url, &self.draft.connection, tls, Arc::clone(self.admin.addresses()), timeout))
     }
 
     /// `GET …/models`: every provider of models has it, and it costs nothing.
@@ -171,11 +167,7 @@ impl Walk<'_> {
     fn request(&self) -> Result<Request<Outbound>, String> {
         let secret = self.secret.as_deref().unwrap_or_default();
         let base = self.base_url.base_path();
-        let versioned = base
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| last.starts_with('v') && last[1..].starts_with(|c: char| c.is_ascii_digit()));
-        let path = if versioned { format!("{base}/models") } else { format!("{base}/v1/models") };
+        let path = format!("{base}{}", models_path(base));
         let target = match self.draft.auth {
             AuthStyle::Query => format!("{path}?key={}", escaped(secret)),
             _ => path,

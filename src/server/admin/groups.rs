@@ -22,12 +22,15 @@ use crate::{
 pub struct Groups<'a>(pub(super) &'a Admin);
 
 impl Groups<'_> {
-    /// A page of the list; sorts by `name` (the default), `slug`, `created` or `updated`.
+    /// A page of the list; sorts by `name` (the default), `slug`, `members`, `created` or `updated`, and
+    /// knows the states `on` and `off`.
     pub async fn list(self, who: &Principal, query: ListQuery) -> ApiResult<Page<Group>> {
         who.require(Permission::View)?;
         let mut found = self.0.snapshot().await?.groups;
         found.retain(|group| paging::matches(&query, &[&group.name, group.slug.as_str(), &group.description]));
+        let counts = paging::keep_state(&mut found, &query, |group| if group.enabled { "on" } else { "off" });
         found.sort_by_cached_key(|group| match query.sort.as_str() {
+            "members" => (i64::try_from(group.members.len()).unwrap_or(i64::MAX), group.name.clone(), String::new()),
             "slug" => (0, group.slug.to_string(), String::new()),
             "created" => (group.created_at_ms, String::new(), String::new()),
             "updated" => (group.updated_at_ms, String::new(), String::new()),
@@ -36,7 +39,7 @@ impl Groups<'_> {
                 (0, folded, exact)
             }
         });
-        Ok(paging::page(found, &query))
+        Ok(Page { counts, ..paging::page(found, &query) })
     }
 
     /// One group.

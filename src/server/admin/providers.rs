@@ -1,5 +1,7 @@
 //! Providers: validated, their secrets sealed for their host, stored in one transaction.
 
+mod lines;
+
 use uuid::Uuid;
 
 use super::{Admin, Principal, paging};
@@ -34,10 +36,7 @@ impl Providers<'_> {
         who.require(Permission::View)?;
         let snapshot = self.0.snapshot().await?;
         let mut found: Vec<&Provider> = snapshot.providers.iter().map(|stored| &stored.provider).collect();
-        found.retain(|provider| {
-            let url = provider.base_url.to_string();
-            paging::matches(&query, &[&provider.name, &url, &provider.website])
-        });
+        found.retain(|provider| is_searched(provider, &query));
         found.sort_by_cached_key(|provider| match query.sort.as_str() {
             "base_url" => (0, provider.base_url.to_string(), String::new()),
             "created" => (provider.created_at_ms, String::new(), String::new()),
@@ -48,7 +47,8 @@ impl Providers<'_> {
             }
         });
         let page = paging::page(found, &query);
-        Ok(Page { rows: page.rows.into_iter().map(|provider| row(provider, &snapshot)).collect(), total: page.total })
+        let rows = page.rows.into_iter().map(|provider| row(provider, &snapshot)).collect();
+        Ok(Page { rows, total: page.total, counts: page.counts })
     }
 
     /// One provider and the groups it is in.
@@ -218,6 +218,10 @@ impl<'a> Kept<'a> {
 pub(super) fn find(snapshot: &Snapshot, id: ProviderId) -> ApiResult<&StoredProvider> {
     let found = snapshot.providers.iter().find(|stored| stored.provider.id == id);
     found.ok_or_else(|| ApiError::NotFound { what: "provider".into() })
+}
+
+fn is_searched(provider: &Provider, query: &ListQuery) -> bool {
+    paging::matches(query, &[&provider.name, &provider.base_url.to_string(), &provider.website])
 }
 
 fn row(provider: &Provider, snapshot: &Snapshot) -> ProviderRow {

@@ -26,6 +26,11 @@ pub struct ApplyOptions {
     pub variables: BTreeMap<String, String>,
 }
 
+/// Whether a text can be read as a declarative file, without a look at what is stored.
+pub fn check(text: &str) -> ApiResult<()> {
+    file::read(text).map(drop)
+}
+
 /// What may be done with the configuration as a whole.
 #[derive(Clone, Copy)]
 pub struct Transfer<'a>(pub(super) &'a Admin);

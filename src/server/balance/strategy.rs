@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::{Candidate, weighted, weighted::Credits};
+use super::{Candidate, large::mix, weighted, weighted::Credits};
 use crate::model::group::Strategy;
 
 /// What a strategy may ask about a candidate beyond its weight; asked only for those it looks at.
@@ -61,15 +61,41 @@ pub fn least_in_flight(credits: &mut Credits, candidates: &[Candidate]) -> Optio
 pub fn lowest_latency(candidates: &[Candidate], hints: &Hints<'_>, rng: &mut impl Rng) -> Option<usize> {
     let first = by_weight(candidates, None, rng)?;
     let Some(second) = by_weight(candidates, Some(first), rng) else { return Some(first) };
-    let (left, right) = ((hints.ewma_us)(first), (hints.ewma_us)(second));
-    let measured = left > 0.0 && right > 0.0;
-    let cost = |index: usize, ewma_us: f64| {
-        let candidate = &candidates[index];
-        let load = f64::from(candidate.in_flight) + 1.0;
-        let latency = if measured { ewma_us } else { 1.0 };
-        latency * load / factor(candidate, (hints.priority)(index)).max(f64::MIN_POSITIVE)
+    let promise = |index: usize| Promise {
+        ewma_us: (hints.ewma_us)(index),
+        in_flight: candidates[index].in_flight,
+        factor: factor(&candidates[index], (hints.priority)(index)),
     };
-    Some(if cost(second, right) < cost(first, left) { second } else { first })
+    Some(if promise(second).is_earlier_than(&promise(first)) { second } else { first })
+}
+
+/// What a candidate promises about its first byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// Moving average of time to first byte, microseconds; 0 is unknown.
+    pub ewma_us: f64,
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Health factor, 0–1.
+    pub factor: f64,
+}
+
+impl Promise {
+    /// Average × (in flight + 1) ÷ health factor; load alone decides when either is unmeasured.
+    pub fn is_earlier_than(&self, other: &Self) -> bool {
+        let measured = self.ewma_us > 0.0 && other.ewma_us > 0.0;
+        let cost = |promise: &Self| {
+            let latency = if measured { promise.ewma_us } else { 1.0 };
+            latency * (f64::from(promise.in_flight) + 1.0) / promise.factor.max(f64::MIN_POSITIVE)
+        };
+        cost(self) < cost(other)
+    }
+}
+
+/// Whether a sticky client stays with a candidate whose health factor is reduced: its part of the
+/// clients does, always the same ones.
+pub fn stays(hash: u64, key: u64, factor: f64) -> bool {
+    unit(mix(hash ^ mix(key))) < factor
 }
 
 /// Rendezvous hashing with bounded load: the same hash goes to the same candidate, a candidate
@@ -148,7 +174,7 @@ fn only(candidates: &[Candidate], mut keep: impl FnMut(usize) -> bool) -> Vec<Ca
 }
 
 /// The health factor inside an effective weight, 0–1.
-fn factor(candidate: &Candidate, priority: u32) -> f64 {
+pub fn factor(candidate: &Candidate, priority: u32) -> f64 {
     match (candidate.is_eligible(), priority) {
         (true, 1..) => (candidate.weight / f64::from(priority)).min(1.0),
         (eligible, _) => f64::from(u8::from(eligible)),
@@ -169,13 +195,6 @@ fn by_weight(candidates: &[Candidate], except: Option<usize>, rng: &mut impl Rng
         }
     }
     last
-}
-
-/// Spreads a hash over all 64 bits (the finaliser of SplitMix64).
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 /// A hash as a number strictly between 0 and 1.

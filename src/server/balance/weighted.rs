@@ -41,9 +41,9 @@ struct Slot {
 /// Sums over the eligible candidates of one draw.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
-    weight: f64,
-    in_flight: f64,
-    eligible: u32,
+    pub(super) weight: f64,
+    pub(super) in_flight: f64,
+    pub(super) eligible: u32,
 }
 
 impl Totals {
@@ -60,7 +60,7 @@ impl Totals {
     }
 
     /// Whether one more request keeps this candidate within its part of the load.
-    fn has_room(&self, candidate: &Candidate) -> bool {
+    pub(super) fn has_room(&self, candidate: &Candidate) -> bool {
         f64::from(candidate.in_flight) + 1.0 <= self.allowance(candidate)
     }
 

@@ -17,6 +17,26 @@ pub struct Web {
     pub trusted_proxies: Vec<IpNet>,
     /// How long running requests may finish after a stop.
     pub drain: Duration,
+    /// How long a client may take.
+    pub patience: Patience,
+}
+
+/// How long a client may take. The same for everybody: only tests, which cannot pause the clock of a
+/// socket, shorten it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a whole request head, and until the next one on a connection that is kept.
+    pub head: Duration,
+    /// For the next part of a body.
+    pub body: Duration,
+    /// To take a part of an answer that is ready.
+    pub write: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(30), body: Duration::from_secs(30), write: Duration::from_secs(60) }
+    }
 }
 
 impl Web {
@@ -34,6 +54,7 @@ impl Web {
                 parse_ranges,
             )?,
             drain: Duration::from_secs(values.number("RONDO_DRAIN_SECONDS", 0, 3600)?),
+            patience: Patience::default(),
         })
     }
 

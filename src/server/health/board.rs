@@ -69,10 +69,12 @@ impl Board {
     /// Tells every state what a new routing table says about it, and forgets those no longer in it.
     /// Call at each table swap; requests in flight keep the states they hold.
     pub fn adopt(&self, providers: &[Provider], groups: &[Group], now_ms: u64) {
+        let switched_on: HashSet<ProviderId> =
+            providers.iter().filter(|provider| provider.enabled).map(|provider| provider.id).collect();
         for provider in providers {
             let state = self.provider(provider.id);
             let members = || groups.iter().filter(|group| is_member(group, provider.id));
-            let alone = members().any(|group| weighted_members(group) == 1);
+            let alone = members().any(|group| weighted_members(group, &switched_on) == 1);
             state.breaker().configure(u64::from(provider.timeouts.first_byte_ms), alone);
             let mut facts = state.facts();
             facts.disabled = !provider.enabled;
@@ -187,8 +189,9 @@ fn is_member(group: &Group, provider: ProviderId) -> bool {
     group.members.iter().any(|member| member.provider == provider && member.priority > 0)
 }
 
-fn weighted_members(group: &Group) -> usize {
-    group.members.iter().filter(|member| member.priority > 0).count()
+/// Members that could be asked: one whose only sibling is switched off stands alone.
+fn weighted_members(group: &Group, switched_on: &HashSet<ProviderId>) -> usize {
+    group.members.iter().filter(|member| member.priority > 0 && switched_on.contains(&member.provider)).count()
 }
 
 /// Whether it is in a group and has weight in none.

@@ -232,6 +232,19 @@ impl Breaker {
         }
     }
 
+    /// An active check has shown that what tripped it is over: the trial may come before its time,
+    /// yet never sooner than any breaker may reopen. Only requests close it, and `k` stays.
+    pub fn invite(&mut self, now_ms: u64, rng: &mut impl Rng) -> Option<Transition> {
+        let passed = self.advance(now_ms, rng);
+        let caused = match self.phase {
+            Phase::Open { probe, .. } if now_ms.saturating_sub(self.since_ms) >= OPEN_MS / 2 => {
+                Some(self.enter(Phase::HalfOpen { trial: probe, successes: 0 }, now_ms))
+            }
+            _ => None,
+        };
+        joined(passed, caused)
+    }
+
     /// Takes the result of an attempt; `trial` is the number it was admitted with, if it was one.
     pub fn on_result(&mut self, now_ms: u64, verdict: Verdict, trial: Option<u32>, rng: &mut impl Rng) -> Report {
         let passed = self.advance(now_ms, rng);
@@ -269,6 +282,12 @@ impl Breaker {
             _ => self.judge(now_ms, rng),
         };
         joined(passed, caused)
+    }
+
+    /// A connection after connections had failed: those failures are a row no more. It is no sample:
+    /// nothing was asked.
+    pub fn end_row(&mut self) {
+        self.consecutive = 0;
     }
 
     /// Gives a trial back without a result: the request never reached the provider.
@@ -382,16 +401,17 @@ impl Breaker {
             return Some(self.trip(now_ms, rng));
         }
         match self.phase {
-            Phase::Healthy if enough && tally.is_below(DEGRADE_PERCENT) => Some(self.enter(Phase::Degraded, now_ms)),
+            Phase::Healthy if enough && tally.is_below(DEGRADE_PERCENT) => {
+                self.forgive(now_ms);
+                Some(self.enter(Phase::Degraded, now_ms))
+            }
             Phase::Degraded if self.has_healed(now_ms) => Some(self.enter(Phase::Healthy, now_ms)),
             _ => None,
         }
     }
 
     fn trip(&mut self, now_ms: u64, rng: &mut impl Rng) -> Transition {
-        if self.phase == Phase::Healthy && now_ms.saturating_sub(self.since_ms) >= FORGIVEN_MS {
-            self.openings = 0;
-        }
+        self.forgive(now_ms);
         let doubled = OPEN_MS.saturating_mul(1 << self.openings.min(16)).min(OPEN_LONGEST_MS);
         let longest = if self.alone { doubled.min(OPEN_ALONE_MS) } else { doubled };
         let length = longest / 2 + rng.random_range(0..=longest / 2);
@@ -421,6 +441,14 @@ impl Breaker {
         self.phase = phase;
         self.since_ms = now_ms;
         Transition { from, to: self.state() }
+    }
+
+    /// Ten minutes of health make up for earlier outages. Call it before leaving HEALTHY, be it by
+    /// tripping or by declining first.
+    fn forgive(&mut self, now_ms: u64) {
+        if self.phase == Phase::Healthy && now_ms.saturating_sub(self.since_ms) >= FORGIVEN_MS {
+            self.openings = 0;
+        }
     }
 
     fn start_trial(&mut self, now_ms: u64) -> Trial {

@@ -29,6 +29,11 @@ impl Clock {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// A reading as wall time, unix milliseconds.
+    pub fn unix_ms(&self, now_ms: u64) -> i64 {
+        self.epoch_unix_ms.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX))
+    }
+
     /// Unix milliseconds at the start: what turns a reading into wall time.
     pub fn epoch_unix_ms(&self) -> i64 {
         self.epoch_unix_ms

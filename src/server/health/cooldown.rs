@@ -2,19 +2,19 @@
 //!
 //! | where | who | form |
 //! |---|---|---|
-//! | `retry-after-ms` | OpenAI, Azure | milliseconds |
+//! | `retry-after-ms`, `x-ms-retry-after-ms` | OpenAI, Azure | milliseconds |
 //! | `Retry-After` | everybody (RFC 9110 §10.2.3) | seconds, also with a fraction, or a date |
 //! | `x-ratelimit-reset-requests`, `-tokens` | OpenAI, Groq | `6m0s`, `20ms`, `1.5s` |
 //! | `anthropic-ratelimit-*-reset` | Anthropic | RFC 3339 |
-//! | `x-ratelimit-reset`, `ratelimit-reset` | OpenRouter and others | seconds, or unix time in s or ms |
+//! | `x-ratelimit-reset`, `ratelimit-reset`, `x-rate-limit-reset` | OpenRouter and others | seconds, or unix time in s or ms |
 //! | JSON body, `retryDelay` | Google | `37s` |
-//! | JSON body, `retry_after`, or "try again in 20s" | others | seconds, span |
+//! | JSON body, `retry_after`, or "try again in 20s", "retry after 26 seconds" | others | seconds, span |
 //!
 //! The first row that says something wins. Of several reset headers the exhausted ones count
 //! (`…-remaining-…: 0`), the latest of them; when none says it is exhausted, the earliest.
 
-mod body;
-mod span;
+pub mod body;
+pub mod span;
 
 use http::HeaderMap;
 
@@ -45,7 +45,8 @@ pub fn read_retry_after(headers: &HeaderMap, now_unix_ms: i64) -> Option<u64> {
 }
 
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    span::decimal(text(headers, "retry-after-ms")?, 1)
+    let text = text(headers, "retry-after-ms").or_else(|| text(headers, "x-ms-retry-after-ms"))?;
+    span::decimal(text, 1)
 }
 
 fn retry_after(headers: &HeaderMap, now_unix_ms: i64) -> Option<u64> {
@@ -56,7 +57,7 @@ fn resets(headers: &HeaderMap, now_unix_ms: i64) -> Option<u64> {
     let (mut exhausted, mut others): (Option<u64>, Option<u64>) = (None, None);
     for (name, value) in headers {
         let name = name.as_str();
-        if !name.contains("ratelimit") || !name.contains("reset") {
+        if !(name.contains("ratelimit") || name.contains("rate-limit")) || !name.contains("reset") {
             continue;
         }
         let Some(pause_ms) = value.to_str().ok().and_then(|value| span::until_ms(value, now_unix_ms)) else { continue };
@@ -92,13 +93,48 @@ mod tests {
         read(&headers.collect(), b"", NOW)
     }
 
+    /// Every form that is in use: where it stands, what it says, what is heard, milliseconds.
     #[test]
-    fn retry_after_in_seconds_or_as_a_date() {
-        assert_eq!(from(&[("retry-after", "37")]), Some(37_000));
-        assert_eq!(from(&[("retry-after", " 1.5 ")]), Some(1_500));
-        assert_eq!(from(&[("retry-after", "Thu, 01 Jan 2026 00:01:00 GMT")]), Some(60_000));
-        assert_eq!(from(&[("retry-after", "Thursday, 01-Jan-26 00:01:00 GMT")]), Some(60_000));
-        assert_eq!(from(&[("retry-after", "Thu Jan  1 00:01:00 2026")]), Some(60_000));
+    fn every_way_of_saying_it_is_understood() {
+        for (name, value, pause_ms) in [
+            ("retry-after", "37", 37_000),
+            ("retry-after", " 1.5 ", 1_500),
+            ("retry-after", "6m0s", 360_000),
+            ("retry-after", "Thu, 01 Jan 2026 00:01:00 GMT", 60_000),
+            ("retry-after", "Thursday, 01-Jan-26 00:01:00 GMT", 60_000),
+            ("retry-after", "Thu Jan  1 00:01:00 2026", 60_000),
+            ("retry-after-ms", "2300", 2_300),
+            ("retry-after-ms", "1250.5", 1_251),
+            ("x-ms-retry-after-ms", "4000", 4_000),
+            ("x-ratelimit-reset-requests", "1s", 1_000),
+            ("x-ratelimit-reset-requests", "8.64s", 8_640),
+            ("x-ratelimit-reset-tokens", "6m0s", 360_000),
+            ("x-ratelimit-reset-tokens", "1h2m3.5s", 3_723_500),
+            ("x-ratelimit-reset-tokens", "1500ms", 1_500),
+            ("x-ratelimit-reset-tokens", "2026-01-01T00:00:30Z", 30_000),
+            ("x-ratelimit-reset-after", "12.5", 12_500),
+            ("x-ratelimit-reset", "90", 90_000),
+            ("x-ratelimit-reset", "1767225690", 90_000),
+            ("x-ratelimit-reset", "1767225690.25", 91_000),
+            ("x-ratelimit-reset", "1767225690000", 90_000),
+            ("x-rate-limit-reset", "1767225690", 90_000),
+            ("ratelimit-reset", "50", 50_000),
+            ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:45Z", 45_000),
+            ("anthropic-ratelimit-tokens-reset", "2026-01-01T01:00:45.5+01:00", 45_500),
+        ] {
+            assert_eq!(from(&[(name, value)]), Some(pause_ms), "{name}: {value}");
+        }
+        for (body, pause_ms) in [
+            (r#"{"error":{"details":[{"retryDelay":"13s"}]}}"#, 13_000),
+            (r#"[{"error":{"details":[{"retryDelay":"13.25s"}]}}]"#, 13_250),
+            (r#"{"error":{"message":"Rate limit reached for gpt-4o. Please try again in 1.2s. Visit …"}}"#, 1_200),
+            (r#"{"error":{"message":"Please try again in 7m12s."}}"#, 432_000),
+            (r#"{"error":{"message":"Please retry after 26 seconds."}}"#, 26_000),
+            (r#"{"error":{"message":"Please retry in 37.5s."}}"#, 37_500),
+            (r#"{"retry_after":2.5}"#, 2_500),
+        ] {
+            assert_eq!(read(&HeaderMap::new(), body.as_bytes(), NOW), Some(pause_ms), "{body}");
+        }
     }
 
     #[test]

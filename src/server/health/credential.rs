@@ -1,4 +1,8 @@
 //! One credential: what is in flight on it, whether it cools, whether the provider refuses it.
+//!
+//! Two refusals within a minute make it a suspect, not yet a failure: clients can cause refusals
+//! too, by asking for what the account may not have. A free request of the gateway's own decides
+//! ([`super::probe`]), and tries a failed one again every five minutes.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -12,6 +16,12 @@ use crate::model::id::CredentialId;
 const REFUSALS_WITHIN_MS: u64 = 60_000;
 /// How often a failed credential is tried again, milliseconds.
 const RETRY_MS: u64 = 300_000;
+/// A request of a client tries it only where the check could not tell, this much later, milliseconds.
+const AFTER_CHECK_MS: u64 = 10_000;
+/// Least time between two checks of a suspect, milliseconds: clients cannot make many of them.
+const RECHECK_MS: u64 = 10_000;
+/// An exhausted quota is left alone for so long, milliseconds.
+const EXHAUSTED_MS: u64 = 600_000;
 /// First and longest pause of an overloaded upstream that names no time, milliseconds.
 const OVERLOAD_MS: (u64, u64) = (5_000, 60_000);
 
@@ -32,6 +42,26 @@ pub enum Standing {
     },
 }
 
+/// Whose fault a refusal may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 401: the credential itself.
+    Credential,
+    /// 403: the credential, or what the request asks for.
+    Perhaps,
+}
+
+/// What a check of a credential has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The provider takes it.
+    Accepted,
+    /// The provider refuses it.
+    Refused,
+    /// Nothing: no free request is known, or its answer says nothing about the credential.
+    Unknown,
+}
+
 /// The live state of one credential. Reading it takes no lock: a draw asks for many.
 #[derive(Debug)]
 pub struct CredentialState {
@@ -40,6 +70,8 @@ pub struct CredentialState {
     cooling_until_ms: AtomicU64,
     failed: AtomicBool,
     retry_at_ms: AtomicU64,
+    /// When a check is due; `u64::MAX` while there is nothing to check.
+    check_at_ms: AtomicU64,
     /// Whether there is anything for `accepted` to forget.
     marked: AtomicBool,
     /// Guards what only trouble writes; never held across an await.
@@ -49,6 +81,9 @@ pub struct CredentialState {
 #[derive(Debug, Default)]
 struct Trouble {
     refused_at_ms: Option<u64>,
+    /// Whether a refusal was about the credential beyond doubt.
+    certain: bool,
+    checked_at_ms: Option<u64>,
     overloads: u32,
 }
 
@@ -61,6 +96,7 @@ impl CredentialState {
             cooling_until_ms: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             retry_at_ms: AtomicU64::new(0),
+            check_at_ms: AtomicU64::new(u64::MAX),
             marked: AtomicBool::new(false),
             trouble: Mutex::default(),
         }
@@ -80,6 +116,16 @@ impl CredentialState {
         if now_ms < until_ms { Standing::Cooling { until_ms } } else { Standing::Ready }
     }
 
+    /// Whether nothing is held against it now.
+    pub fn is_ready(&self, now_ms: u64) -> bool {
+        self.standing(now_ms) == Standing::Ready
+    }
+
+    /// Whether the provider refuses it.
+    pub fn has_failed(&self, now_ms: u64) -> bool {
+        matches!(self.standing(now_ms), Standing::Failed { .. })
+    }
+
     /// Whether a request may take it now; a failed one once every five minutes.
     pub fn is_usable(&self, now_ms: u64) -> bool {
         match self.standing(now_ms) {
@@ -97,7 +143,7 @@ impl CredentialState {
         if self.failed.load(Relaxed) {
             // Whoever moves the time on is the one that tries.
             let due = self.retry_at_ms.load(Relaxed);
-            self.retry_at_ms.compare_exchange(due, now_ms + RETRY_MS, Relaxed, Relaxed).ok()?;
+            self.retry_at_ms.compare_exchange(due, now_ms.saturating_add(RETRY_MS), Relaxed, Relaxed).ok()?;
         }
         self.in_flight.fetch_add(1, Relaxed);
         Some(CredentialUse { credential: Arc::clone(self) })
@@ -108,32 +154,92 @@ impl CredentialState {
         self.in_flight.load(Relaxed)
     }
 
-    /// Leaves it alone for so long (within 1 s and 24 h); a longer pause already set stays.
-    pub fn cool(&self, now_ms: u64, for_ms: u64) {
+    /// Leaves it alone for so long (within 1 s and 24 h); a longer pause already set stays. Returns
+    /// the pause.
+    pub fn cool(&self, now_ms: u64, for_ms: u64) -> u64 {
         let for_ms = cooldown::clamp_ms(for_ms);
         self.cooling_until_ms.fetch_max(now_ms.saturating_add(for_ms), Relaxed);
+        for_ms
+    }
+
+    /// 402: ten minutes, whatever the answer says: quotas are filled by people.
+    pub fn exhausted(&self, now_ms: u64) -> u64 {
+        tracing::warn!(credential = %self.id, "its quota is used up: left alone for 10 minutes");
+        self.cool(now_ms, EXHAUSTED_MS)
     }
 
     /// 503 and 529: what the upstream asked for, else 5 s doubling up to 60 s until it answers again.
-    pub fn overloaded(&self, now_ms: u64, retry_after_ms: Option<u64>) {
+    /// Returns the pause.
+    pub fn overloaded(&self, now_ms: u64, retry_after_ms: Option<u64>) -> u64 {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, longest) = OVERLOAD_MS;
         let pause = (first << trouble.overloads.min(8)).min(longest);
         trouble.overloads = trouble.overloads.saturating_add(1);
         self.marked.store(true, Relaxed);
         drop(trouble);
-        self.cool(now_ms, retry_after_ms.unwrap_or(pause));
+        self.cool(now_ms, retry_after_ms.unwrap_or(pause))
     }
 
-    /// 401 or 403 on it: the second within 60 s fails it; a failed one waits five minutes more.
-    pub fn refused(&self, now_ms: u64) {
+    /// 401 or 403 on it: the second within 60 s asks for a check; a failed one waits five minutes more.
+    pub fn refused(&self, now_ms: u64, refusal: Refusal) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let before = trouble.refused_at_ms.replace(now_ms);
         let again = before.is_some_and(|before| now_ms.saturating_sub(before) <= REFUSALS_WITHIN_MS);
+        trouble.certain = refusal == Refusal::Credential || (again && trouble.certain);
         self.marked.store(true, Relaxed);
-        if again || self.failed.load(Relaxed) {
-            self.retry_at_ms.store(now_ms.saturating_add(RETRY_MS), Relaxed);
-            self.failed.store(true, Relaxed);
+        if self.failed.load(Relaxed) {
+            self.fail(now_ms);
+        } else if again {
+            let soonest = trouble.checked_at_ms.map_or(now_ms, |checked| checked.saturating_add(RECHECK_MS));
+            self.check_at_ms.fetch_min(soonest.max(now_ms), Relaxed);
+        }
+    }
+
+    /// The same refusal from another credential: it was about the request, and is forgotten.
+    pub fn pardon(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.refused_at_ms = None;
+        if !self.failed.load(Relaxed) {
+            self.check_at_ms.store(u64::MAX, Relaxed);
+        }
+    }
+
+    /// Whether a check is due: a suspect's now, a failed one's every five minutes.
+    pub fn needs_check(&self, now_ms: u64) -> bool {
+        now_ms >= self.check_at_ms.load(Relaxed)
+    }
+
+    /// A check begins: nobody else begins one meanwhile.
+    pub fn begin_check(&self, now_ms: u64) -> bool {
+        let due_ms = self.check_at_ms.load(Relaxed);
+        let next = if self.failed.load(Relaxed) { now_ms.saturating_add(RETRY_MS) } else { u64::MAX };
+        let begun = now_ms >= due_ms && self.check_at_ms.compare_exchange(due_ms, next, Relaxed, Relaxed).is_ok();
+        if begun {
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).checked_at_ms = Some(now_ms);
+        }
+        begun
+    }
+
+    /// Takes what a check found. A suspect that could not be checked stands by its refusals, if one
+    /// of them was about the credential beyond doubt; a failed one is then tried by a request.
+    pub fn decide(&self, now_ms: u64, finding: Finding) {
+        match finding {
+            Finding::Accepted => self.accepted(),
+            Finding::Refused => self.fail(now_ms),
+            Finding::Unknown if self.failed.load(Relaxed) => {}
+            Finding::Unknown => {
+                let certain = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).certain;
+                if certain { self.fail(now_ms) } else { self.accepted() }
+            }
+        }
+    }
+
+    fn fail(&self, now_ms: u64) {
+        self.marked.store(true, Relaxed);
+        self.retry_at_ms.store(now_ms.saturating_add(RETRY_MS + AFTER_CHECK_MS), Relaxed);
+        self.check_at_ms.store(now_ms.saturating_add(RETRY_MS), Relaxed);
+        if !self.failed.swap(true, Relaxed) {
+            tracing::warn!(credential = %self.id, "the provider refuses it: tried again every 5 minutes");
         }
     }
 
@@ -143,8 +249,11 @@ impl CredentialState {
             return;
         }
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Trouble::default();
-        self.failed.store(false, Relaxed);
+        *trouble = Trouble { checked_at_ms: trouble.checked_at_ms, ..Trouble::default() };
+        self.check_at_ms.store(u64::MAX, Relaxed);
+        if self.failed.swap(false, Relaxed) {
+            tracing::info!(credential = %self.id, "the provider takes it again");
+        }
         self.marked.store(false, Relaxed);
     }
 
@@ -210,29 +319,74 @@ mod tests {
         assert_eq!(credential.standing(10_000), Standing::Cooling { until_ms: 60_000 });
     }
 
-    #[test]
-    fn one_refusal_is_an_accident_two_in_a_minute_are_not() {
+    /// Refused twice in the same instant, and checked.
+    fn checked(refusal: Refusal, finding: Finding) -> Standing {
         let credential = credential();
-        credential.refused(0);
-        assert_eq!(credential.standing(0), Standing::Ready);
-        credential.refused(60_001);
-        assert_eq!(credential.standing(60_001), Standing::Ready);
-        credential.refused(60_002);
-        assert_eq!(credential.standing(60_002), Standing::Failed { retry_at_ms: 360_002 });
+        (0..2).for_each(|_| credential.refused(0, refusal));
+        assert!(credential.begin_check(0));
+        credential.decide(0, finding);
+        credential.standing(0)
     }
 
     #[test]
-    fn a_failed_credential_is_tried_by_one_request_every_five_minutes() {
+    fn one_refusal_is_an_accident_two_in_a_minute_ask_for_a_check() {
         let credential = credential();
-        credential.refused(0);
-        credential.refused(0);
-        assert!(credential.take(299_999).is_none());
-        assert!(credential.take(300_000).is_some());
-        assert!(credential.take(300_000).is_none());
-        credential.refused(300_100);
-        assert_eq!(credential.standing(300_100), Standing::Failed { retry_at_ms: 600_100 });
+        credential.refused(0, Refusal::Credential);
+        credential.refused(60_001, Refusal::Credential);
+        assert!(!credential.needs_check(60_001));
+        credential.refused(60_002, Refusal::Credential);
+        assert!(credential.needs_check(60_002));
+        assert_eq!(credential.standing(60_002), Standing::Ready, "a suspect still serves");
+    }
+
+    #[test]
+    fn a_check_decides_about_a_suspect() {
+        let failed = Standing::Failed { retry_at_ms: RETRY_MS + AFTER_CHECK_MS };
+        assert_eq!(checked(Refusal::Credential, Finding::Refused), failed);
+        assert_eq!(checked(Refusal::Perhaps, Finding::Refused), failed);
+        assert_eq!(checked(Refusal::Credential, Finding::Accepted), Standing::Ready);
+        assert_eq!(checked(Refusal::Credential, Finding::Unknown), failed, "its refusals stand");
+        assert_eq!(checked(Refusal::Perhaps, Finding::Unknown), Standing::Ready, "a client could have caused them");
+    }
+
+    #[test]
+    fn what_another_credential_is_refused_too_is_no_refusal_of_this_one() {
+        let credential = credential();
+        for now_ms in 0..10 {
+            credential.refused(now_ms, Refusal::Perhaps);
+            credential.pardon();
+        }
+        assert!(!credential.needs_check(10));
+    }
+
+    #[test]
+    fn clients_cannot_make_more_than_a_check_in_ten_seconds() {
+        let credential = credential();
+        let mut checks = 0;
+        for now_ms in (0..60_000).step_by(100) {
+            credential.refused(now_ms, Refusal::Perhaps);
+            if credential.needs_check(now_ms) && credential.begin_check(now_ms) {
+                credential.decide(now_ms, Finding::Accepted);
+                checks += 1;
+            }
+        }
+        assert_eq!(checks, 6);
+    }
+
+    #[test]
+    fn a_failed_credential_is_tried_every_five_minutes_by_a_check_and_then_by_one_request() {
+        let credential = credential();
+        credential.fail(0);
+        assert!(!credential.needs_check(299_999) && credential.take(299_999).is_none());
+        assert!(credential.begin_check(300_000) && !credential.begin_check(300_000));
+        credential.decide(300_000, Finding::Unknown);
+        assert!(credential.take(310_000).is_some());
+        assert!(credential.take(310_000).is_none());
+        credential.refused(310_100, Refusal::Perhaps);
+        assert_eq!(credential.standing(310_100), Standing::Failed { retry_at_ms: 620_100 });
         credential.accepted();
-        assert_eq!(credential.standing(300_100), Standing::Ready);
+        assert_eq!(credential.standing(310_100), Standing::Ready);
+        assert!(!credential.needs_check(u64::MAX - 1));
     }
 
     #[test]

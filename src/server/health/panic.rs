@@ -25,7 +25,7 @@ pub enum Panic {
     },
     /// Every member that is not out waits for a limit: 429 at once, no upstream traffic.
     AllCooling {
-        /// The earliest is ready then, monotone milliseconds.
+        /// The earliest is ready, or reopens, then; monotone milliseconds.
         until_ms: u64,
     },
 }
@@ -44,7 +44,7 @@ pub fn assess(now_ms: u64, offers: impl IntoIterator<Item = Offer>) -> Option<Pa
         }
     }
     match (cooling, open) {
-        (Some(until_ms), _) => Some(Panic::AllCooling { until_ms }),
+        (Some(cool_ms), open) => Some(Panic::AllCooling { until_ms: open.map_or(cool_ms, |at_ms| at_ms.min(cool_ms)) }),
         (None, Some(reopens_at_ms)) => Some(Panic::AllOpen { reopens_at_ms }),
         (None, None) => None,
     }
@@ -99,9 +99,11 @@ mod tests {
 
     #[test]
     fn everybody_cooling_names_the_smallest_remaining_time() {
-        let offers =
-            [offer(PASS, Some(9_000)), offer(PASS, Some(4_000)), offer(Admission::Refuse { until_ms: 1 }, None)];
-        assert_eq!(assess(0, offers), Some(Panic::AllCooling { until_ms: 4_000 }));
+        let cooling = [offer(PASS, Some(9_000)), offer(PASS, Some(4_000))];
+        let with = |until_ms| cooling.into_iter().chain([offer(Admission::Refuse { until_ms }, None)]);
+        assert_eq!(assess(0, cooling), Some(Panic::AllCooling { until_ms: 4_000 }));
+        assert_eq!(assess(0, with(8_000)), Some(Panic::AllCooling { until_ms: 4_000 }));
+        assert_eq!(assess(0, with(2_000)), Some(Panic::AllCooling { until_ms: 2_000 }), "one reopens before");
     }
 
     #[test]

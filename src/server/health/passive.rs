@@ -2,13 +2,14 @@
 //!
 //! The table of `gateway.md` §5 as one pure function, so that the proxy decides nothing by itself.
 
-use super::{breaker::Verdict, credential::CredentialState};
+use super::{
+    breaker::Verdict,
+    credential::{CredentialState, Refusal},
+};
 use crate::model::request_log::AttemptOutcome;
 
 /// A 429 that names no time, milliseconds.
 const RATE_LIMITED_MS: u64 = 60_000;
-/// An exhausted quota that names no time, milliseconds.
-const EXHAUSTED_MS: u64 = 600_000;
 
 /// What the attempt says about its provider.
 pub fn verdict(outcome: AttemptOutcome) -> Verdict {
@@ -19,17 +20,32 @@ pub fn verdict(outcome: AttemptOutcome) -> Verdict {
     }
 }
 
-/// Applies the outcome to the credential: cooldown, refusal, or proof that it works.
-///
-/// `retry_after_ms` is what the upstream asked for, as [`super::cooldown`] read it.
-pub fn learn(credential: &CredentialState, outcome: AttemptOutcome, retry_after_ms: Option<u64>, now_ms: u64) {
+/// What an answer brings besides its outcome; nothing where there was no answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    /// Its status.
+    pub status: Option<u16>,
+    /// What the upstream asked for, milliseconds, as [`super::cooldown`] read it.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Applies the outcome to the credential: cooldown, refusal, or proof that it works. Returns the
+/// pause, if it is given one, milliseconds.
+pub fn learn(credential: &CredentialState, outcome: AttemptOutcome, told: Told, now_ms: u64) -> Option<u64> {
     match outcome {
-        AttemptOutcome::RateLimited => credential.cool(now_ms, retry_after_ms.unwrap_or(RATE_LIMITED_MS)),
-        AttemptOutcome::QuotaExhausted => credential.cool(now_ms, EXHAUSTED_MS),
-        AttemptOutcome::Overloaded => credential.overloaded(now_ms, retry_after_ms),
-        AttemptOutcome::CredentialRefused => credential.refused(now_ms),
-        AttemptOutcome::Answered => credential.accepted(),
-        _ => {}
+        AttemptOutcome::RateLimited => Some(credential.cool(now_ms, told.retry_after_ms.unwrap_or(RATE_LIMITED_MS))),
+        AttemptOutcome::QuotaExhausted => Some(credential.exhausted(now_ms)),
+        AttemptOutcome::Overloaded => Some(credential.overloaded(now_ms, told.retry_after_ms)),
+        AttemptOutcome::CredentialRefused => {
+            let refusal = if told.status == Some(403) { Refusal::Perhaps } else { Refusal::Credential };
+            credential.refused(now_ms, refusal);
+            None
+        }
+        AttemptOutcome::Answered => {
+            credential.accepted();
+            None
+        }
+        _ => None,
     }
 }
 
@@ -40,8 +56,11 @@ mod tests {
 
     fn after(outcome: AttemptOutcome, retry_after_ms: Option<u64>) -> Standing {
         let credential = CredentialState::new(CredentialId(uuid::Uuid::nil()));
-        learn(&credential, outcome, retry_after_ms, 1_000);
-        credential.standing(1_000)
+        let pause_ms = learn(&credential, outcome, Told { status: None, retry_after_ms }, 1_000);
+        let standing = credential.standing(1_000);
+        let until_ms = pause_ms.map(|pause_ms| Standing::Cooling { until_ms: 1_000 + pause_ms });
+        assert_eq!(until_ms.unwrap_or(Standing::Ready), standing, "the pause told is the pause set");
+        standing
     }
 
     #[test]
@@ -49,6 +68,7 @@ mod tests {
         assert_eq!(after(AttemptOutcome::RateLimited, Some(5_000)), Standing::Cooling { until_ms: 6_000 });
         assert_eq!(after(AttemptOutcome::RateLimited, None), Standing::Cooling { until_ms: 61_000 });
         assert_eq!(after(AttemptOutcome::QuotaExhausted, None), Standing::Cooling { until_ms: 601_000 });
+        assert_eq!(after(AttemptOutcome::QuotaExhausted, Some(5_000)), Standing::Cooling { until_ms: 601_000 });
         assert_eq!(verdict(AttemptOutcome::RateLimited), Verdict::Neutral);
         assert_eq!(verdict(AttemptOutcome::QuotaExhausted), Verdict::Neutral);
     }

@@ -40,6 +40,8 @@ pub struct ProviderState {
     id: ProviderId,
     feed: Arc<Feed>,
     in_flight: AtomicU32,
+    /// When a request last came this way, monotone milliseconds.
+    used_at_ms: AtomicU64,
     /// Mirror of "the breaker is healthy", so that draws need not lock it.
     healthy: AtomicBool,
     /// The state machine is a few words that change together; held for nanoseconds, never across an await.
@@ -96,6 +98,7 @@ impl ProviderState {
             id,
             feed,
             in_flight: AtomicU32::new(0),
+            used_at_ms: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
             breaker: Mutex::new(Breaker::new(0)),
             ewma_us: AtomicU64::new(0),
@@ -118,6 +121,11 @@ impl ProviderState {
         self.in_flight.load(Relaxed)
     }
 
+    /// When a request last came this way, monotone milliseconds; 0 for never.
+    pub fn used_at_ms(&self) -> u64 {
+        self.used_at_ms.load(Relaxed)
+    }
+
     /// The stand-in for a credential where none is needed, so that limits can cool there too.
     pub fn keyless(&self) -> &Arc<CredentialState> {
         &self.keyless
@@ -138,6 +146,7 @@ impl ProviderState {
 
     /// Lets one attempt through, as a trial if it is time for one.
     pub fn admit(self: &Arc<Self>, now_ms: u64) -> Result<Permit, Admission> {
+        self.used_at_ms.store(now_ms, Relaxed);
         if self.healthy.load(Relaxed) {
             return Ok(Permit::new(Arc::clone(self), None));
         }
@@ -238,6 +247,25 @@ impl ProviderState {
 
     pub(super) fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn breaker_state(&self) -> State {
+        if self.healthy.load(Relaxed) { State::Healthy } else { self.breaker().state() }
+    }
+
+    pub(super) fn last_failure(&self) -> Option<AttemptOutcome> {
+        self.facts().last_failure
+    }
+
+    /// See [`Breaker::invite`].
+    pub(super) fn invite(&self, now_ms: u64) {
+        self.breaker().invite(now_ms, &mut rand::rng());
+        self.announce(now_ms);
+    }
+
+    /// See [`Breaker::end_row`].
+    pub(super) fn end_row(&self) {
+        self.breaker().end_row();
     }
 
     pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {

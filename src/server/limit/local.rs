@@ -16,7 +16,11 @@ use std::{
     time::Duration,
 };
 
-use super::gcra::{Answer, Bucket, Rate, take_all};
+use super::{
+    calendar::Calendar,
+    caps::{Account, Allowance, Caps},
+    gcra::{Answer, Bucket, Rate, take_all},
+};
 use crate::model::{
     id::{ApiKeyId, CredentialId, GroupId, ProviderId},
     rate_limit::{KeyLimits, UpstreamLimits},
@@ -83,6 +87,7 @@ impl Decision {
 #[derive(Clone, Debug)]
 pub struct Limiter {
     shared: Arc<Shared>,
+    caps: Caps,
 }
 
 #[derive(Debug)]
@@ -110,9 +115,19 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Every bucket full.
+    /// Every bucket full, nothing used of any cap; days are those of UTC, the first of 1970.
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared { hasher: RandomState::new(), shards: Default::default() }) }
+        Self::counting(Caps::new(Calendar::new(jiff::tz::TimeZone::UTC), 0))
+    }
+
+    /// Every bucket full; daily and monthly use is counted here.
+    pub fn counting(caps: Caps) -> Self {
+        Self { shared: Arc::new(Shared { hasher: RandomState::new(), shards: Default::default() }), caps }
+    }
+
+    /// What was used of days and months.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// Takes one request from the rate of a key. `default_rpm` is for keys without one of their own.
@@ -150,21 +165,57 @@ impl Limiter {
         Some(InFlight { in_flight: Arc::clone(in_flight) })
     }
 
-    /// Whether an upstream has room by its own limits; takes nothing.
-    pub fn has_room(&self, subject: impl Into<Subject>, limits: &UpstreamLimits, now_ns: u64) -> bool {
+    /// Whether a provider has room by its own limits; takes nothing.
+    pub fn provider_has_room(&self, id: ProviderId, limits: &UpstreamLimits, now_ns: u64) -> bool {
+        self.has_room((Subject::Provider(id), Account::Provider(id)), limits, now_ns)
+    }
+
+    /// Whether a credential has room by its own limits; takes nothing.
+    pub fn credential_has_room(&self, id: CredentialId, limits: &UpstreamLimits, now_ns: u64) -> bool {
+        self.has_room((Subject::Credential(id), Account::Credential(id)), limits, now_ns)
+    }
+
+    fn has_room(&self, (subject, account): (Subject, Account), limits: &UpstreamLimits, now_ns: u64) -> bool {
         if limits.is_none() {
             return true;
         }
-        let subject = subject.into();
-        let shard = self.shard(&subject);
-        let Some(entry) = shard.entries.get(&subject) else { return true };
-        let concurrency = limits.concurrency == 0 || entry.in_flight.load(Relaxed) < limits.concurrency;
-        let rate = Rate::per_minute(limits.rpm, None).is_none_or(|rate| entry.bucket.check(rate, now_ns).allowed);
-        concurrency && rate
+        let by_rate = self.shard(&subject).entries.get(&subject).is_none_or(|entry| {
+            let concurrency = limits.concurrency == 0 || entry.in_flight.load(Relaxed) < limits.concurrency;
+            let rate = Rate::per_minute(limits.rpm, None);
+            concurrency && rate.is_none_or(|rate| entry.bucket.check(rate, now_ns).allowed)
+        });
+        by_rate && self.caps.check(account, &Allowance::from(limits), now_ns).is_ok()
     }
 
-    /// Takes one attempt from the rates of a provider and of its credential: from both or from none.
+    /// Takes one attempt from the rates and daily caps of a provider and of its credential: from all
+    /// or from none, but for a race that costs a place in a rate.
     pub fn take_upstream(
+        &self,
+        provider: (ProviderId, &UpstreamLimits),
+        credential: (CredentialId, &UpstreamLimits),
+        now_ns: u64,
+    ) -> bool {
+        self.take_upstream_rates(provider, credential, now_ns) && self.take_upstream_caps(provider, credential, now_ns)
+    }
+
+    fn take_upstream_caps(
+        &self,
+        provider: (ProviderId, &UpstreamLimits),
+        credential: (CredentialId, &UpstreamLimits),
+        now_ns: u64,
+    ) -> bool {
+        let (account, allowance) = (Account::Provider(provider.0), Allowance::from(provider.1));
+        if self.caps.take(account, &allowance, now_ns).is_err() {
+            return false;
+        }
+        let taken = self.caps.take(Account::Credential(credential.0), &Allowance::from(credential.1), now_ns).is_ok();
+        if !taken {
+            self.caps.give_back(account, &allowance, now_ns);
+        }
+        taken
+    }
+
+    fn take_upstream_rates(
         &self,
         provider: (ProviderId, &UpstreamLimits),
         credential: (CredentialId, &UpstreamLimits),
@@ -353,8 +404,8 @@ mod tests {
         let take = |now_ns| limiter.take_upstream((provider, &wide), (credential, &narrow), now_ns);
         assert!(take(0));
         assert!(!take(0));
-        assert!(!limiter.has_room(Subject::Credential(credential), &narrow, 0));
-        assert!(limiter.has_room(Subject::Provider(provider), &wide, 0));
+        assert!(!limiter.credential_has_room(credential, &narrow, 0));
+        assert!(limiter.provider_has_room(provider, &wide, 0));
         // Refusals of the narrow one took nothing from the wide one: two more fit with another credential.
         let other = (CredentialId(Uuid::from_u128(3)), &UpstreamLimits::default());
         assert!(limiter.take_upstream((provider, &wide), other, 0));
@@ -365,13 +416,29 @@ mod tests {
     #[test]
     fn a_full_upstream_has_no_room() {
         let limiter = Limiter::new();
-        let subject = Subject::Provider(ProviderId(Uuid::from_u128(1)));
+        let provider = ProviderId(Uuid::from_u128(1));
         let limits = UpstreamLimits { concurrency: 1, ..Default::default() };
-        assert!(limiter.has_room(subject, &limits, 0));
-        let guard = limiter.enter(subject, 1, 0);
-        assert!(!limiter.has_room(subject, &limits, 0));
+        assert!(limiter.provider_has_room(provider, &limits, 0));
+        let guard = limiter.enter(Subject::Provider(provider), 1, 0);
+        assert!(!limiter.provider_has_room(provider, &limits, 0));
         drop(guard);
-        assert!(limiter.has_room(subject, &limits, 0));
+        assert!(limiter.provider_has_room(provider, &limits, 0));
+    }
+
+    #[test]
+    fn a_full_day_of_a_credential_costs_its_provider_nothing() {
+        let limiter = Limiter::new();
+        let (provider, credential) = (ProviderId(Uuid::from_u128(1)), CredentialId(Uuid::from_u128(2)));
+        let day = |requests_per_day| UpstreamLimits { requests_per_day, ..Default::default() };
+        let take =
+            |credential, limits, now_ns| limiter.take_upstream((provider, &day(3)), (credential, &limits), now_ns);
+        assert!(take(credential, day(1), 0));
+        assert!(!take(credential, day(1), 0));
+        assert!(!limiter.credential_has_room(credential, &day(1), 0));
+        let other = CredentialId(Uuid::from_u128(3));
+        assert!(take(other, day(0), 0) && take(other, day(0), 0));
+        assert!(!take(other, day(0), 0) && !limiter.provider_has_room(provider, &day(3), 0));
+        assert!(take(other, day(0), 86_400 * SECOND_NS), "a new day");
     }
 
     #[test]

@@ -1,18 +1,29 @@
 //! One exchange with one candidate: connect, send, wait for the head, read an error far enough to judge it.
 
+mod first_output;
+mod head_wait;
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response, Uri, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::{call::Call, drill, headers, inbound::Payload, model_name::ModelName, select::Candidate, verdict};
+use self::{
+    first_output::{Patience, Waited},
+    head_wait::HeadWait,
+};
+use super::{
+    call::Call, dialect::Dialect, drill, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
+    select::Candidate, websocket,
+};
 use crate::{
-    model::{id::RequestId, request_log::AttemptOutcome},
+    model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome},
     server::{
+        health::outcome,
         routing::table::{Presented, Provider},
         upstream::{
             body::{InboundFault, Outbound},
@@ -36,6 +47,8 @@ pub enum Attempted {
         outcome: AttemptOutcome,
         /// In one line.
         detail: String,
+        /// The response head, if there was one.
+        seen: Option<Seen>,
         /// A reused connection failed before a byte came: a fresh one may do.
         stale: bool,
     },
@@ -43,18 +56,37 @@ pub enum Attempted {
     Inbound(InboundFault),
 }
 
+/// A response head as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The provider's own status, also where an error inside of the stream stands for another.
+    pub status: StatusCode,
+    /// When.
+    pub at: std::time::Instant,
+}
+
 /// An answer whose content has not been passed on.
 pub struct Answered {
-    /// Status and headers, as the provider sent them.
+    /// Status and headers: the provider's, or for an error inside of a stream those it stands for.
     pub head: http::response::Parts,
-    /// What was read ahead.
-    pub peeked: Option<Bytes>,
-    /// The rest.
-    pub rest: Incoming,
-    /// Its connection.
-    pub lease: Lease,
+    /// The head as it came.
+    pub seen: Seen,
+    /// Its body.
+    pub content: Content,
     /// What it is called.
     pub outcome: AttemptOutcome,
+    /// In one line; empty where the status says it.
+    pub detail: &'static str,
+    /// First output of an event stream, where one was waited for.
+    pub first_output: Option<std::time::Instant>,
+}
+
+/// The body of an answer.
+pub struct Content {
+    /// What was read ahead.
+    pub peeked: Option<Bytes>,
+    /// The rest, on its connection; `None` when what was read ahead is all there is.
+    pub rest: Option<(Incoming, Lease)>,
 }
 
 /// What stays the same for all attempts of a request.
@@ -67,15 +99,21 @@ pub struct Ask<'a> {
     pub model: Option<&'a ModelName>,
     /// Ask for an uncompressed answer.
     pub identity: bool,
+    /// What the operator says answers mean, ahead of the table.
+    pub rules: &'a [OutcomeRule],
+    /// Whether the client asked for an event stream.
+    pub streams: bool,
+    /// Wait for the first output of a stream, from the moment it is asked for; `None` has no limit.
+    pub first_output_timeout: Option<Duration>,
 }
 
 /// Makes the exchange. Dropping the future cancels it at the provider.
 pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload, freshness: Freshness) -> Attempted {
     let provider = &candidate.provider;
-    let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, stale: false };
-    let mut lease = match drill::lease(candidate, freshness).await {
+    let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, seen: None, stale: false };
+    let mut lease = match drill::lease(candidate, freshness, ask.call.websocket.is_some()).await {
         Ok(lease) => lease,
-        Err(fault) => return failed(verdict::of_connect(&fault), fault.to_string()),
+        Err(fault) => return failed(outcome::of_connect(&fault), fault.to_string()),
     };
     let Some(body) = body_for(ask, provider, payload) else {
         return failed(AttemptOutcome::Reset, "the body was already sent once and cannot be replayed".to_owned());
@@ -83,26 +121,32 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     let Some(mut request) = build(ask, candidate, body) else {
         return failed(AttemptOutcome::InvalidResponse, "the target cannot be built".to_owned());
     };
-    let deadline = Instant::now() + provider.first_byte_timeout;
+    let (asked, limit) = (Instant::now(), ask.head_timeout(provider));
+    let mut head_wait = HeadWait::new(limit, payload.upload());
     loop {
         let reused = lease.reused;
-        match timeout_at(deadline, lease.send(request)).await {
+        match head_wait.wait(lease.send(request)).await {
             Err(_) => {
-                let detail = format!("no response head within {} ms", provider.first_byte_timeout.as_millis());
+                let detail = format!("no response head within {} ms", limit.as_millis());
                 return failed(AttemptOutcome::FirstByteTimeout, detail);
             }
-            Ok(Ok(response)) => return judge(response, lease, candidate).await,
+            Ok(Ok(response)) => return judge(ask, response, lease, candidate, asked).await,
             // Nothing was sent on a connection that had just been closed: no attempt was made yet.
-            Ok(Err(SendFault::NotSent(unsent))) => match provider.pool.lease(Freshness::Fresh).await {
+            Ok(Err(SendFault::NotSent(unsent))) if reused => match provider.pool.lease(Freshness::Fresh).await {
                 Ok(fresh) => (lease, request) = (fresh, *unsent),
                 Err(fault) => {
                     payload.give_back(unsent.into_body());
-                    return failed(verdict::of_connect(&fault), fault.to_string());
+                    return failed(outcome::of_connect(&fault), fault.to_string());
                 }
             },
+            Ok(Err(SendFault::NotSent(unsent))) => {
+                payload.give_back(unsent.into_body());
+                return failed(AttemptOutcome::Connect, "closed before the request was read".to_owned());
+            }
             Ok(Err(SendFault::Reset(error))) => {
                 let detail = format!("closed before a byte of the answer: {error}");
-                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, stale: reused };
+                let stale = lease.was_stale(&error);
+                return Attempted::Failed { outcome: AttemptOutcome::Reset, detail, seen: None, stale };
             }
             Ok(Err(SendFault::Invalid(error))) => {
                 return failed(AttemptOutcome::InvalidResponse, format!("not valid HTTP: {error}"));
@@ -135,6 +179,9 @@ fn build(ask: &Ask<'_>, candidate: &Candidate, body: Outbound) -> Option<Request
     *request.uri_mut() = target(&provider.base_path, ask.call.tail(), ask.call.query(), query_key)?;
     *request.headers_mut() = headers::to_provider(&ask.call.headers, provider, credential, ask.id, ask.identity);
     set_length(&mut request);
+    if ask.call.websocket.is_some() {
+        websocket::ask(request.headers_mut());
+    }
     Some(request)
 }
 
@@ -145,7 +192,7 @@ fn set_length(request: &mut Request<Outbound>) {
     match length {
         Some(0) if bodiless => {}
         Some(length) => {
-            request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+            request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
         None => {}
     }
@@ -176,16 +223,107 @@ pub fn target(base_path: &str, tail: &str, query: Option<&str>, key: Option<&str
     Some(Uri::from(target))
 }
 
-async fn judge(response: Response<Incoming>, lease: Lease, candidate: &Candidate) -> Attempted {
-    let (head, mut rest) = response.into_parts();
-    let has_credential = candidate.credential.is_some();
-    if head.status.as_u16() < 400 {
-        let outcome = verdict::of_answer(head.status, &[], has_credential);
-        return Attempted::Answer(Box::new(Answered { head, peeked: None, rest, lease, outcome }));
+impl Ask<'_> {
+    /// What an answer is called: by the operator's rules, else by the table.
+    fn name(&self, status: StatusCode, headers: &HeaderMap, error: &[u8], has_credential: bool) -> AttemptOutcome {
+        let ruled = outcome::by_rule(self.rules, status, headers, error);
+        ruled.unwrap_or_else(|| outcome::of_answer(status, error, has_credential))
     }
-    let peeked = if is_event_stream(&head.headers) { Bytes::new() } else { peek(&mut rest).await };
-    let outcome = verdict::of_answer(head.status, &peeked, has_credential);
-    Attempted::Answer(Box::new(Answered { head, peeked: Some(peeked), rest, lease, outcome }))
+
+    /// Wait for the response head. A client that asked for a stream waits for its first output.
+    fn head_timeout(&self, provider: &Provider) -> Duration {
+        let first_output = self.first_output_timeout.filter(|_| self.streams);
+        first_output.map_or(provider.first_byte_timeout, |limit| limit.min(provider.first_byte_timeout))
+    }
+
+    /// Wait for the first output of an answer whose head is there.
+    fn patience(&self, provider: &Provider, asked: Instant) -> Patience {
+        let limit =
+            self.first_output_timeout.map_or(provider.stream_timeout, |limit| limit.min(provider.stream_timeout));
+        Patience { idle: provider.idle_timeout, until: (asked + limit, limit) }
+    }
+}
+
+async fn judge(
+    ask: &Ask<'_>,
+    response: Response<Incoming>,
+    lease: Lease,
+    candidate: &Candidate,
+    asked: Instant,
+) -> Attempted {
+    let (head, mut rest) = response.into_parts();
+    let seen = Seen { status: head.status, at: std::time::Instant::now() };
+    let has_credential = candidate.credential.is_some();
+    let (mut peeked, mut first_output) = (None, None);
+    if head.status.as_u16() >= 400 {
+        peeked = Some(if is_event_stream(&head.headers) { Bytes::new() } else { peek(&mut rest).await });
+    } else if let Some(waited) = wait(ask, &head, &mut rest, candidate, asked).await {
+        match waited {
+            Waited::Output(bytes) => peeked = Some(bytes),
+            Waited::Fault(fault) => {
+                return Attempted::Answer(Box::new(stand_for(ask, fault, head, seen, has_credential)));
+            }
+            Waited::Nothing(outcome, detail) => {
+                return Attempted::Failed { outcome, detail, seen: Some(seen), stale: false };
+            }
+        }
+        first_output = is_event_stream(&head.headers).then(std::time::Instant::now);
+    }
+    let error = peeked.as_deref().filter(|_| head.status.as_u16() >= 400).unwrap_or_default();
+    let outcome = ask.name(head.status, &head.headers, error, has_credential);
+    let content = Content { peeked, rest: Some((rest, lease)) };
+    Attempted::Answer(Box::new(Answered { head, seen, content, outcome, detail: "", first_output }))
+}
+
+/// Waits for the first output of a successful answer; `None` where there is nothing to wait for.
+async fn wait(
+    ask: &Ask<'_>,
+    head: &http::response::Parts,
+    rest: &mut Incoming,
+    candidate: &Candidate,
+    asked: Instant,
+) -> Option<Waited> {
+    if ask.call.method == Method::HEAD || !head.status.is_success() || head.status == StatusCode::NO_CONTENT {
+        return None;
+    }
+    let provider = &candidate.provider;
+    if is_event_stream(&head.headers) && is_identity(&head.headers) {
+        let patience = ask.patience(provider, asked);
+        return Some(first_output::hold(rest, Dialect::of(ask.call.tail()), &patience).await);
+    }
+    // Other successes may be empty: `202 Accepted` is.
+    if ask.streams && head.status == StatusCode::OK {
+        return Some(first_output::first_bytes(rest, &ask.patience(provider, asked)).await);
+    }
+    None
+}
+
+/// An error inside of a `200` as the answer it stands for: its status, its JSON. The rest of the
+/// stream, and with it the connection, is let go.
+fn stand_for(
+    ask: &Ask<'_>,
+    fault: Fault,
+    mut head: http::response::Parts,
+    seen: Seen,
+    has_credential: bool,
+) -> Answered {
+    let outcome = match ask.name(fault.status, &head.headers, &fault.body, has_credential) {
+        AttemptOutcome::ServerError => AttemptOutcome::StreamError,
+        outcome => outcome,
+    };
+    head.status = fault.status;
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER, header::CACHE_CONTROL] {
+        head.headers.remove(name);
+    }
+    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let content = Content { peeked: Some(fault.body), rest: None };
+    Answered { head, seen, content, outcome, detail: "an error event before any output", first_output: None }
+}
+
+/// Whether a body can be read as it is.
+pub fn is_identity(headers: &HeaderMap) -> bool {
+    let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default().trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
 /// The first part of a body; what is left stays in it.
@@ -207,7 +345,7 @@ async fn peek(body: &mut Incoming) -> Bytes {
 
 /// Whether the answer is an event stream.
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.trim_start().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 

@@ -6,14 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Method, header, request::Parts, uri::PathAndQuery};
+use hyper::upgrade::OnUpgrade;
 use ipnet::IpNet;
 
-use super::error::ProxyError;
+use super::{error::ProxyError, websocket};
 
 /// Where the data plane lives.
 pub const PREFIX: &str = "/api/proxy/";
-/// Longest request target, bytes.
-const TARGET_MAX: usize = 16 * 1024;
 
 /// The head of a request.
 pub struct Call {
@@ -23,6 +22,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Address of the client, after trusted proxies.
     pub client_ip: IpAddr,
+    /// There when the client asks for a WebSocket: what switches its side.
+    pub websocket: Option<OnUpgrade>,
     target: PathAndQuery,
     /// Where the slug ends in the path.
     slug_end: usize,
@@ -34,11 +35,8 @@ pub struct Call {
 
 impl Call {
     /// Reads the head; refuses a path that tricks.
-    pub fn parse(head: Parts, peer: SocketAddr, trusted: &[IpNet]) -> Result<Self, ProxyError> {
+    pub fn parse(mut head: Parts, peer: SocketAddr, trusted: &[IpNet]) -> Result<Self, ProxyError> {
         let target = head.uri.path_and_query().cloned().ok_or(ProxyError::BadPath("it is empty"))?;
-        if target.as_str().len() > TARGET_MAX {
-            return Err(ProxyError::BadPath("it is longer than 16 KiB"));
-        }
         let path = target.path();
         let rest = path.strip_prefix(PREFIX).ok_or(ProxyError::GroupNotFound)?;
         let slug_end = PREFIX.len() + rest.find('/').unwrap_or(rest.len());
@@ -51,7 +49,18 @@ impl Call {
             _ => (None, None),
         };
         let client_ip = client_ip(&head.headers, peer.ip(), trusted);
-        Ok(Self { method: head.method, headers: head.headers, client_ip, target, slug_end, stripped_query, query_key })
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let websocket = upgrade.filter(|_| websocket::is_asked_for(&head.method, &head.headers));
+        Ok(Self {
+            method: head.method,
+            headers: head.headers,
+            client_ip,
+            websocket,
+            target,
+            slug_end,
+            stripped_query,
+            query_key,
+        })
     }
 
     /// The slug as it was written.
@@ -97,11 +106,38 @@ impl Call {
         Ok(all.pop())
     }
 
+    /// A call of our own to the same path: other headers, another query.
+    pub fn asking_for(&self, headers: HeaderMap, query: Option<String>) -> Self {
+        Self {
+            method: self.method.clone(),
+            headers,
+            client_ip: self.client_ip,
+            target: self.target.clone(),
+            slug_end: self.slug_end,
+            stripped_query: Some(query.unwrap_or_default()),
+            query_key: None,
+            websocket: None,
+        }
+    }
+
     /// Whether repeating the request is harmless: an idempotent method (RFC 9110 §9.2.2), or the
     /// client's word for it.
     pub fn is_idempotent(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
             || self.headers.contains_key("idempotency-key")
+    }
+
+    /// Whether the head asks for an event stream and nothing else. A client that would take JSON as
+    /// well gets whatever the provider sends.
+    pub fn asks_for_events(&self) -> bool {
+        let values = self.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds = values.flat_map(|value| value.split(',')).peekable();
+        let accepts = kinds.peek().is_some()
+            && kinds.all(|kind| {
+                let kind = kind.split(';').next().unwrap_or_default();
+                kind.trim().eq_ignore_ascii_case("text/event-stream")
+            });
+        accepts || self.target.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
     }
 
     /// `User-Agent`, empty when there is none.
@@ -127,21 +163,34 @@ fn strip_key(query: &str) -> Result<(String, String), ProxyError> {
 
 /// One round of percent-decoding; `None` for a broken escape.
 fn percent_decode(text: &str) -> Option<Vec<u8>> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes[at] == b'%' {
-            let digits = bytes.get(at + 1..at + 3)?;
-            let hex = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-            decoded.push(hex(digits[0])? * 16 + hex(digits[1])?);
-            at += 3;
+    let (decoded, is_intact) = decode(text.as_bytes());
+    is_intact.then_some(decoded)
+}
+
+/// One round of percent-decoding of any bytes, and whether every `%` began an escape; one that does
+/// not stays, as lenient servers have it.
+fn decode(bytes: &[u8]) -> (Vec<u8>, bool) {
+    let (mut decoded, mut is_intact) = (Vec::with_capacity(bytes.len()), true);
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            decoded.push(byte);
+        } else if let Some(escaped) = escaped(after) {
+            decoded.push(escaped);
+            rest = &after[2..];
         } else {
-            decoded.push(bytes[at]);
-            at += 1;
+            decoded.push(byte);
+            is_intact = false;
         }
     }
-    Some(decoded)
+    (decoded, is_intact)
+}
+
+/// The byte that two hexadecimal digits at the beginning stand for.
+fn escaped(bytes: &[u8]) -> Option<u8> {
+    let hex = |at: usize| char::from(*bytes.get(at)?).to_digit(16).map(|value| value as u8);
+    Some(hex(0)? * 16 + hex(1)?)
 }
 
 /// Refuses what could climb out of the base path at some server on the way: dot segments after up
@@ -155,11 +204,10 @@ pub fn check_tail(tail: &str) -> Result<(), ProxyError> {
     }
     let once = percent_decode(tail).ok_or(ProxyError::BadPath("it holds a broken escape"))?;
     check_segments(&once)?;
-    // A second round only where the first left escapes; a literal % that is none is harmless.
-    if once.contains(&b'%')
-        && let Some(twice) = std::str::from_utf8(&once).ok().and_then(percent_decode)
-    {
-        check_segments(&twice)?;
+    // A second round only where the first left escapes. A literal % that is none is harmless, but must
+    // not hide the escapes beside it, and neither must bytes that are no text.
+    if once.contains(&b'%') {
+        check_segments(&decode(&once).0)?;
     }
     Ok(())
 }
@@ -232,6 +280,9 @@ mod tests {
             "/%zz",
             "/%2",
             "/a/%252e%252e%252f",
+            "/%252e%252e/%ff",
+            "/%252e%252e/%25zz",
+            "/%25/%252e%252e",
         ] {
             assert!(call(&format!("/api/proxy/prod{tail}").replace('\\', "%5c"), &[]).is_err(), "{tail}");
             assert!(check_tail(tail).is_err(), "{tail}");
@@ -263,6 +314,17 @@ mod tests {
         assert_eq!(call.query(), Some("a=1&b=%202"));
         let only = super::tests::call("/api/proxy/p/x?key=rd_x", &[]).expect("fine");
         assert_eq!(only.query(), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_but_events_asks_for_a_stream() {
+        let asks = |uri: &str, accept: &str| call(uri, &[("accept", accept)]).expect("fine").asks_for_events();
+        assert!(asks("/api/proxy/p/x", "text/event-stream"));
+        assert!(asks("/api/proxy/p/x", "Text/Event-Stream; q=1"));
+        assert!(asks("/api/proxy/p/x?a=1&alt=sse", "*/*"));
+        assert!(!asks("/api/proxy/p/x", "application/json, text/event-stream"));
+        assert!(!asks("/api/proxy/p/x?alt=json", "*/*"));
+        assert!(!call("/api/proxy/p/x", &[]).expect("fine").asks_for_events());
     }
 
     #[test]

@@ -18,12 +18,14 @@ use crate::{
     },
 };
 
-/// A connection to the candidate's provider or, where the attempt meets a drill, to one that plays the fault.
-pub async fn lease(candidate: &Candidate, freshness: Freshness) -> Result<Lease, ConnectFault> {
+/// A connection to the candidate's provider, one that can switch protocols where it `upgrades`, or,
+/// where the attempt meets a drill, a connection to one that plays the fault.
+pub async fn lease(candidate: &Candidate, freshness: Freshness, upgrades: bool) -> Result<Lease, ConnectFault> {
     let pool: &Arc<Pool> = &candidate.provider.pool;
     let met = candidate.permit.met().filter(|met| !met.is_over());
     match met.and_then(|met| Some((act(met.fault)?, met.clone()))) {
         Some((act, met)) => played::lease(pool, act, met.over()).await,
+        None if upgrades => pool.lease_for_upgrade().await,
         None => pool.lease(freshness).await,
     }
 }

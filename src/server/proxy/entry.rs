@@ -100,13 +100,38 @@ impl Entry {
 
     /// Microseconds since the start.
     pub fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.until_us(Instant::now())
     }
 
-    /// The head of the answer that is passed on is here.
+    /// Microseconds from the start until then.
+    pub fn until_us(&self, then: Instant) -> u64 {
+        u64::try_from(then.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The answer of the last attempt is passed on with this status.
     pub fn first_byte(&mut self, status: u16) {
         self.status = status;
-        self.first_byte_us = Some(self.elapsed_us());
+        let head_us = self.attempts.last().and_then(|last| Some(last.started_us + last.first_byte_us?));
+        self.first_byte_us = head_us.or_else(|| Some(self.elapsed_us()));
+    }
+
+    /// The stream of the last attempt began to say something.
+    pub fn first_output(&mut self, at: Option<Instant>) {
+        let at_us = at.map(|at| self.until_us(at));
+        if let (Some(at_us), Some(last)) = (at_us, self.attempts.last_mut()) {
+            last.first_output_us = Some(at_us.saturating_sub(last.started_us));
+        }
+    }
+
+    /// The gateway stops while an attempt runs: nobody's fault.
+    pub fn stopped(&mut self) {
+        let ended_us = self.elapsed_us();
+        let running = self.attempts.last_mut().filter(|last| last.outcome == AttemptOutcome::ClientLeft);
+        if let Some(attempt) = running {
+            attempt.outcome = AttemptOutcome::TotalTimeout;
+            attempt.detail = "the gateway stopped".to_owned();
+            attempt.ended_us = ended_us.saturating_sub(attempt.started_us);
+        }
     }
 
     /// The gateway answers by itself.
@@ -138,6 +163,7 @@ impl Entry {
         let last = self.attempts.last().map(|attempt| attempt.outcome);
         let outcome = match (self.error_code, last) {
             (Some(_), _) if self.status == 429 && self.attempts.is_empty() => Outcome::RateLimited,
+            (Some(_), _) if self.status == 499 => Outcome::ClientLeft,
             (Some(_), _) if self.status >= 500 || self.status == 429 => Outcome::Failed,
             (Some(_), _) => Outcome::ClientError,
             (None, Some(AttemptOutcome::Answered)) if self.attempts.len() > 1 => Outcome::Saved,

@@ -49,6 +49,9 @@ pub enum ProxyError {
     /// The path policy says no.
     #[error("this path is not allowed by the group's or the key's path policy")]
     PathForbidden,
+    /// The group passes no WebSockets.
+    #[error("this group does not pass WebSocket upgrades")]
+    UpgradeNotAllowed,
     /// The key may not come from this address.
     #[error("this key may not be used from {0}")]
     IpForbidden(std::net::IpAddr),
@@ -118,6 +121,7 @@ impl ProxyError {
             Self::InvalidKey(_) => StatusCode::UNAUTHORIZED,
             Self::GroupForbidden
             | Self::PathForbidden
+            | Self::UpgradeNotAllowed
             | Self::IpForbidden(_)
             | Self::ModelForbidden(_)
             | Self::KeyExpired => StatusCode::FORBIDDEN,
@@ -142,6 +146,7 @@ impl ProxyError {
             Self::InvalidKey(_) => "invalid_api_key",
             Self::GroupForbidden => "group_forbidden",
             Self::PathForbidden => "path_forbidden",
+            Self::UpgradeNotAllowed => "upgrade_not_allowed",
             Self::IpForbidden(_) => "ip_forbidden",
             Self::ModelForbidden(_) => "model_forbidden",
             Self::KeyExpired => "key_expired",

@@ -13,13 +13,13 @@ use http::Request;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    Proxy, Shared, authenticate,
+    Proxy, Shared, admit, authenticate,
     authenticate::Caller,
     authorize,
     call::{Call, PREFIX},
     error::ProxyError,
     select::{Draw, Look, cooling_until},
-    sticky_hash, verdict,
+    sticky, verdict,
 };
 use crate::{
     model::{
@@ -37,8 +37,7 @@ use crate::{
             weighted::{Credits, allowances},
         },
         health::{breaker::Admission, credential::Standing},
-        limit::local::Subject,
-        routing::table::{Group, Key, Provider, Table},
+        routing::table::{Credential, Group, Provider, Table},
     },
 };
 
@@ -57,13 +56,13 @@ impl Proxy {
 fn explain(shared: &Shared, table: &Table, group: &Arc<Group>, query: &ExplainQuery) -> Explanation {
     let now_ms = shared.clock.now_ms();
     let key = query.api_key.and_then(|id| table.key_by_id(id)).cloned();
-    let caller = key.clone().map_or(Caller::Anonymous, Caller::Key);
+    let caller = key.map_or(Caller::Anonymous, Caller::Key);
     let call = imagine(group, query);
     let refused = match &call {
-        Ok(call) => refuse(shared, group, key.as_ref(), call, query).err(),
+        Ok(call) => refuse(shared, group, &caller, call, query).err(),
         Err(error) => Some(error.clone()),
     };
-    let hash = call.as_ref().map_or(0, |call| sticky_hash(&caller, call));
+    let hash = call.as_ref().map_or(0, |call| sticky::hash(&group.sticky, &caller, call));
     let repeatable = verdict::may_repeat(group.kind, call.as_ref().is_ok_and(Call::is_idempotent));
     let members = Sight { shared, group, model: query.model.as_deref(), now_ms }.members(hash, repeatable);
     Explanation {
@@ -97,13 +96,14 @@ fn imagine(group: &Group, query: &ExplainQuery) -> Result<Call, ProxyError> {
 fn refuse(
     shared: &Shared,
     group: &Group,
-    key: Option<&Arc<Key>>,
+    caller: &Caller,
     call: &Call,
     query: &ExplainQuery,
 ) -> Result<(), ProxyError> {
     if !group.enabled {
         return Err(ProxyError::GroupNotFound);
     }
+    let key = caller.key();
     if query.api_key.is_some() && key.is_none() {
         return Err(ProxyError::InvalidKey("this API key is not known or was revoked"));
     }
@@ -119,12 +119,7 @@ fn refuse(
         return Err(ProxyError::ModelForbidden(model.clone()));
     }
     let now_ns = shared.clock.now_ns();
-    let rate = shared.limiter.look(key.id, &key.limits, shared.settings.default_rpm, now_ns);
-    if rate.allowed {
-        return Ok(());
-    }
-    let reason = "the requests per minute of this key are used up";
-    Err(ProxyError::RateLimited { reason, retry_after_s: rate.retry_after_s.into() })
+    admit::foresee(&shared.limiter, caller, shared.settings.default_rpm, now_ns)
 }
 
 /// A group as one moment shows it.
@@ -208,7 +203,8 @@ impl Sight<'_> {
     }
 
     fn keeps_credits(&self) -> bool {
-        matches!(self.group.strategy, Strategy::Weighted | Strategy::RoundRobin)
+        // Large groups are sampled: nobody is owed anything there.
+        self.group.layout.is_none() && matches!(self.group.strategy, Strategy::Weighted | Strategy::RoundRobin)
     }
 
     /// One member, its place in line not known yet.
@@ -242,10 +238,9 @@ impl Sight<'_> {
             return Some(only.id);
         }
         let now_ns = self.shared.clock.now_ns();
-        let weigh = |credential: &crate::server::routing::table::Credential| {
-            let subject = Subject::Credential(credential.id);
+        let weigh = |credential: &Credential| {
             let usable = credential.state.is_usable(self.now_ms)
-                && self.shared.limiter.has_room(subject, &credential.limits, now_ns);
+                && self.shared.limiter.credential_has_room(credential.id, &credential.limits, now_ns);
             Weighed {
                 key: credential.key,
                 weight: if usable { f64::from(credential.weight) } else { 0.0 },
@@ -281,8 +276,7 @@ impl Sight<'_> {
     fn full(&self, provider: &Provider) -> Option<FullLimit> {
         let UpstreamLimits { rpm, concurrency, requests_per_day } = provider.limits;
         let now_ns = self.shared.clock.now_ns();
-        let reached =
-            |alone: UpstreamLimits| !self.shared.limiter.has_room(Subject::Provider(provider.id), &alone, now_ns);
+        let reached = |alone: UpstreamLimits| !self.shared.limiter.provider_has_room(provider.id, &alone, now_ns);
         let none = UpstreamLimits::default();
         if concurrency > 0 && reached(UpstreamLimits { concurrency, ..none }) {
             return Some(FullLimit { limit: LimitName::Concurrency, most: concurrency.into() });

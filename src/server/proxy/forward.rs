@@ -1,33 +1,43 @@
 //! From candidate to candidate until one answers, within what gateway.md §6 allows.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use http::header;
 
 use super::{
     Shared,
-    attempt::{Answered, Ask, Attempted, attempt},
+    attempt::{Answered, Ask, Attempted, Seen, attempt},
     entry::Entry,
     error::ProxyError,
     inbound::Payload,
-    select::{Candidate, Draw, Nobody},
+    select::{Candidate, Draw, Nobody, Reach},
     verdict::{self, Next},
 };
 use crate::{
     model::{
         drill::Fault,
-        id::CredentialId,
         request_log::{Attempt, AttemptOutcome, Choice},
     },
     server::{
-        health::{cooldown, passive},
-        routing::table::Group,
+        health::{
+            cooldown,
+            credential::CredentialState,
+            passive::{self, Told},
+        },
+        routing::{
+            budget::RetryBudget,
+            table::{Group, Provider},
+        },
         upstream::pool::Freshness,
     },
 };
 
-/// No new attempt is begun after this.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// The next try must still have so long to its first byte before the exchange's total timeout; a
+/// provider with a shorter first-byte timeout needs no more than that.
+const ROOM: Duration = Duration::from_secs(30);
 
 /// How the record tells an attempt that no draw chose.
 const PROBE: &str = "every provider is out: an early probe";
@@ -53,9 +63,20 @@ struct Run<'a> {
     last: Option<Last>,
     /// The smallest wait any provider asked for, milliseconds.
     smallest_wait_ms: Option<u64>,
-    /// A 403 seen: the same from another credential of that provider is about the request.
-    forbidden: Option<(usize, Option<CredentialId>)>,
+    /// Who answered 403: the same from another credential of that provider is about the request.
+    forbidden: Vec<(usize, Arc<CredentialState>)>,
+    /// What the budget was asked for the next try.
+    fare: Fare,
     free_failover_used: bool,
+}
+
+/// What a try costs the group's retry budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fare {
+    /// A first try, one on the house, or another credential of the same provider.
+    Free,
+    /// A token.
+    Token,
 }
 
 enum Last {
@@ -82,7 +103,8 @@ pub async fn forward(
         providers_tried: 0,
         last: None,
         smallest_wait_ms: None,
-        forbidden: None,
+        forbidden: Vec::new(),
+        fare: Fare::Free,
         free_failover_used: false,
     };
     loop {
@@ -91,17 +113,27 @@ pub async fn forward(
             Ok(candidate) => candidate,
             Err(nobody) => return run.give_up(nobody),
         };
-        let member = candidate.member;
-        match run.ask_one(candidate, payload, entry).await? {
+        let (member, provider) = (candidate.member, candidate.provider.clone());
+        let was_trial = candidate.permit.is_trial();
+        let next = match run.ask_one(candidate, payload, entry).await? {
             Step::Done(reply) => return Ok(*reply),
-            Step::Again(Next::OtherProvider) => draw.done_with(member),
-            Step::Again(_) => {}
+            Step::Again(next) => next,
             Step::Stop => return run.give_up(Nobody::Left),
+        };
+        if next == Next::OtherProvider {
+            draw.done_with(member);
         }
-        if !run.may_go_on(payload, entry) {
-            return run.give_up(Nobody::Left);
+        let allowed = payload.is_replayable() && has_time(&provider, entry);
+        match allowed.then(|| run.reach(next, was_trial)).flatten() {
+            Some(reach) => draw.set_reach(reach),
+            None => return run.give_up(Nobody::Left),
         }
     }
+}
+
+/// Whether the next try could still have its first byte in time.
+fn has_time(provider: &Provider, entry: &Entry) -> bool {
+    entry.started.elapsed() + ROOM.min(provider.first_byte_timeout) <= provider.total_timeout
 }
 
 enum Step {
@@ -134,7 +166,10 @@ impl Run<'_> {
         let elapsed_us = entry.elapsed_us() - started_us;
         match attempted {
             Attempted::Answer(answered) => Ok(self.answered(candidate, answered, elapsed_us, entry)),
-            Attempted::Failed { outcome, detail, .. } => Ok(self.failed(candidate, outcome, detail, elapsed_us, entry)),
+            Attempted::Failed { outcome, detail, seen, .. } => {
+                close(entry, outcome, seen, elapsed_us, detail.clone());
+                Ok(self.failed(candidate, outcome, detail))
+            }
             Attempted::Inbound(fault) => {
                 close(entry, AttemptOutcome::ClientLeft, None, elapsed_us, String::new());
                 Err(match ProxyError::from(fault) {
@@ -149,6 +184,9 @@ impl Run<'_> {
         let known = entry.attempts.iter().any(|attempt| attempt.provider == candidate.provider.id);
         if !known {
             self.providers_tried += 1;
+        } else if self.fare == Fare::Token {
+            // The draw stayed with a provider: rotating its credentials is not what the budget bounds.
+            self.retries().refund();
         }
         entry.attempts.push(Attempt {
             provider: candidate.provider.id,
@@ -159,6 +197,7 @@ impl Run<'_> {
             status: None,
             started_us,
             first_byte_us: None,
+            first_output_us: None,
             ended_us: 0,
             choice: candidate.choice.map(|choice| Choice { trial: candidate.permit.is_trial(), ..choice }),
             chosen: if candidate.choice.is_none() { PROBE.to_owned() } else { String::new() },
@@ -178,18 +217,20 @@ impl Run<'_> {
     ) -> Step {
         let now_ms = self.shared.clock.now_ms();
         let outcome = answered.outcome;
-        let body = answered.peeked.as_deref().unwrap_or_default();
+        let body = answered.content.peeked.as_deref().unwrap_or_default();
         let asked_ms = (answered.head.status.as_u16() >= 400)
             .then(|| cooldown::read(&answered.head.headers, body, self.shared.unix_ms(now_ms)))
             .flatten();
-        self.learn(&mut candidate, outcome, asked_ms, now_ms);
         let status = answered.head.status;
-        close(entry, outcome, Some(status.as_u16()), elapsed_us, String::new());
+        let told = Told { status: Some(status.as_u16()), retry_after_ms: asked_ms };
+        self.learn(&mut candidate, outcome, told, now_ms);
+        let first_byte_us = close(entry, outcome, Some(answered.seen), elapsed_us, answered.detail.to_owned());
         if outcome == AttemptOutcome::Answered {
-            candidate.permit.first_byte(now_ms, elapsed_us);
+            candidate.permit.first_byte(now_ms, first_byte_us);
+            entry.first_output(answered.first_output);
         }
         let next = self.after(&candidate, outcome, status.as_u16());
-        let reply = Box::new(Reply { answered, candidate, response_time_ms: elapsed_us / 1_000 });
+        let reply = Box::new(Reply { answered, candidate, response_time_ms: first_byte_us / 1_000 });
         if next == Next::Nobody {
             return Step::Done(reply);
         }
@@ -197,17 +238,9 @@ impl Run<'_> {
         Step::Again(next)
     }
 
-    fn failed(
-        &mut self,
-        mut candidate: Candidate,
-        outcome: AttemptOutcome,
-        detail: String,
-        elapsed_us: u64,
-        entry: &mut Entry,
-    ) -> Step {
+    fn failed(&mut self, mut candidate: Candidate, outcome: AttemptOutcome, detail: String) -> Step {
         let now_ms = self.shared.clock.now_ms();
-        self.learn(&mut candidate, outcome, None, now_ms);
-        close(entry, outcome, None, elapsed_us, detail.clone());
+        self.learn(&mut candidate, outcome, Told::default(), now_ms);
         tracing::debug!(provider = %candidate.provider.name, outcome = outcome.as_str(), detail, "attempt failed");
         self.last = Some(Last::Failure(outcome, detail));
         match verdict::next(outcome, self.may_repeat) {
@@ -217,21 +250,17 @@ impl Run<'_> {
     }
 
     /// What the attempt says about provider and credential.
-    fn learn(&mut self, candidate: &mut Candidate, outcome: AttemptOutcome, asked_ms: Option<u64>, now_ms: u64) {
+    fn learn(&mut self, candidate: &mut Candidate, outcome: AttemptOutcome, told: Told, now_ms: u64) {
         candidate.permit.report(now_ms, outcome);
-        let credential = candidate.credential().map(|credential| credential.state.clone());
-        let credential = credential.unwrap_or_else(|| candidate.provider.state.keyless().clone());
-        if candidate.permit.may_teach(&credential) {
-            passive::learn(&credential, outcome, asked_ms, now_ms);
-        }
+        let credential = candidate.credential_state();
+        let teaches = candidate.permit.may_teach(credential);
+        let pause_ms = if teaches { passive::learn(credential, outcome, told, now_ms) } else { None };
         if outcome == AttemptOutcome::ModelNotFound
             && let Some(model) = self.ask.model
         {
             candidate.provider.state.model_missing(&model.name, now_ms);
         }
-        if matches!(outcome, AttemptOutcome::RateLimited | AttemptOutcome::Overloaded | AttemptOutcome::QuotaExhausted)
-        {
-            let wait_ms = asked_ms.unwrap_or(60_000);
+        if let Some(wait_ms) = pause_ms {
             self.smallest_wait_ms = Some(self.smallest_wait_ms.map_or(wait_ms, |smallest| smallest.min(wait_ms)));
         }
     }
@@ -239,36 +268,42 @@ impl Run<'_> {
     /// The table, and its one case that needs memory: the same 403 from two credentials.
     fn after(&mut self, candidate: &Candidate, outcome: AttemptOutcome, status: u16) -> Next {
         if outcome == AttemptOutcome::CredentialRefused && status == 403 {
-            let credential = candidate.credential().map(|credential| credential.id);
-            let seen = self.forbidden.replace((candidate.member, credential));
-            if seen.is_some_and(|(member, other)| member == candidate.member && other != credential) {
+            let credential = candidate.credential_state();
+            if let Some((_, other)) = self.forbidden.iter().find(|(member, _)| *member == candidate.member) {
+                credential.pardon();
+                other.pardon();
                 return Next::Nobody;
             }
+            self.forbidden.push((candidate.member, credential.clone()));
         }
         verdict::next(outcome, self.may_repeat)
     }
 
-    /// Whether another attempt is allowed at all (gateway.md §6).
-    fn may_go_on(&mut self, payload: &Payload, entry: &Entry) -> bool {
-        if !payload.is_replayable() || entry.started.elapsed() >= DEADLINE {
-            return false;
+    /// Who may be asked next (gateway.md §6): another provider within `max_attempts` and the group's
+    /// retry budget, another credential of the same provider within its pool.
+    fn reach(&mut self, next: Next, was_trial: bool) -> Option<Reach> {
+        self.fare = Fare::Free;
+        if self.providers_tried < self.group.failover.max_attempts && self.pay(was_trial) {
+            return Some(Reach::Everybody);
         }
-        let rotates = matches!(&self.last, Some(Last::Answer(reply)) if verdict::next(reply.answered.outcome, true) == Next::AnyOther);
-        if !rotates && self.providers_tried >= self.group.failover.max_attempts {
-            return false;
-        }
-        let refused = matches!(
-            self.last,
-            Some(Last::Failure(
-                AttemptOutcome::Connect | AttemptOutcome::Dns | AttemptOutcome::AddressRefused | AttemptOutcome::Tls,
-                _
-            ))
-        );
-        if refused && !std::mem::replace(&mut self.free_failover_used, true) {
+        (next == Next::AnyOther).then_some(Reach::Rotation)
+    }
+
+    /// Takes a token for the next try. Two kinds are on the house: the first after a connection that
+    /// did not come about, and the one behind a trial, which must not cost its client the answer.
+    fn pay(&mut self, was_trial: bool) -> bool {
+        use AttemptOutcome as O;
+        let refused = matches!(self.last, Some(Last::Failure(O::Connect | O::Dns | O::AddressRefused | O::Tls, _)));
+        if was_trial || (refused && !std::mem::replace(&mut self.free_failover_used, true)) {
             return true;
         }
-        let now_ms = self.shared.clock.now_ms();
-        self.group.memory.retries.lock().unwrap_or_else(PoisonError::into_inner).withdraw(now_ms)
+        let granted = self.retries().withdraw(self.shared.clock.now_ms());
+        self.fare = if granted { Fare::Token } else { Fare::Free };
+        granted
+    }
+
+    fn retries(&self) -> MutexGuard<'_, RetryBudget> {
+        self.group.memory.retries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody is left to ask: the last failure is the answer.
@@ -298,7 +333,7 @@ impl Run<'_> {
 fn pass_on(mut reply: Reply, smallest_wait_ms: Option<u64>) -> Result<Reply, ProxyError> {
     let wait_s = smallest_wait_ms.map(|ms| ms.div_ceil(1_000).max(1));
     match reply.answered.outcome {
-        AttemptOutcome::CredentialRefused if reply.answered.head.status == 401 => Err(ProxyError::CredentialsExhausted),
+        AttemptOutcome::CredentialRefused if reply.answered.head.status != 403 => Err(ProxyError::CredentialsExhausted),
         AttemptOutcome::QuotaExhausted => Err(ProxyError::QuotaExhausted { retry_after_s: wait_s.unwrap_or(600) }),
         outcome => {
             if let (AttemptOutcome::RateLimited | AttemptOutcome::Overloaded, Some(wait_s)) = (outcome, wait_s) {
@@ -309,13 +344,15 @@ fn pass_on(mut reply: Reply, smallest_wait_ms: Option<u64>) -> Result<Reply, Pro
     }
 }
 
-/// Writes the end of the attempt into the record.
-fn close(entry: &mut Entry, outcome: AttemptOutcome, status: Option<u16>, elapsed_us: u64, detail: String) {
-    if let Some(attempt) = entry.attempts.last_mut() {
-        attempt.outcome = outcome;
-        attempt.status = status;
-        attempt.first_byte_us = status.map(|_| elapsed_us);
-        attempt.ended_us = elapsed_us;
-        attempt.detail = detail;
-    }
+/// Writes the end of the attempt into the record; the time to its response head, microseconds.
+fn close(entry: &mut Entry, outcome: AttemptOutcome, seen: Option<Seen>, elapsed_us: u64, detail: String) -> u64 {
+    let head_us = seen.map_or(0, |seen| entry.until_us(seen.at));
+    let Some(attempt) = entry.attempts.last_mut() else { return 0 };
+    let first_byte_us = head_us.saturating_sub(attempt.started_us);
+    attempt.outcome = outcome;
+    attempt.status = seen.map(|seen| seen.status.as_u16());
+    attempt.first_byte_us = seen.map(|_| first_byte_us);
+    attempt.ended_us = elapsed_us;
+    attempt.detail = detail;
+    first_byte_us
 }

@@ -89,6 +89,10 @@ pub fn to_provider(
             headers.append(name, value.clone());
         }
     }
+    if takes_trailers(client) {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
     if identity && !insists_on_compression(client) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -105,7 +109,7 @@ pub fn to_provider(
 }
 
 /// A client that refuses `identity` (RFC 9110 §12.5.3).
-fn insists_on_compression(client: &HeaderMap) -> bool {
+pub fn insists_on_compression(client: &HeaderMap) -> bool {
     let values = client.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -113,6 +117,12 @@ fn insists_on_compression(client: &HeaderMap) -> bool {
         let refused = parts.any(|part| part.replace(' ', "").trim_end_matches(['0', '.']) == "q=");
         refused && (coding.eq_ignore_ascii_case("identity") || coding == "*")
     })
+}
+
+/// A client that reads trailers (RFC 9110 §10.1.4); others never get any.
+pub fn takes_trailers(client: &HeaderMap) -> bool {
+    let values = client.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// What a provider's answer must not bring to the client or to the gateway's origin.
@@ -147,7 +157,11 @@ pub fn from_provider(headers: &mut HeaderMap, succeeded: bool) {
     let listed = named_by_connection(headers);
     let names: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| is_hop_by_hop(name) || is_kept_from_the_client(name, succeeded) || listed.contains(name))
+        .filter(|name| {
+            // `Trailer` is for the whole way (RFC 9110 §6.6.2).
+            let stops_here = is_hop_by_hop(name) && *name != header::TRAILER;
+            stops_here || is_kept_from_the_client(name, succeeded) || listed.contains(name)
+        })
         .cloned()
         .collect();
     for name in names {

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -19,8 +19,43 @@ use tokio::time::{Instant, Sleep};
 use super::error::ProxyError;
 use crate::server::upstream::body::{InboundFault, Outbound};
 
-/// Longest silence of a client in the middle of its body.
-const IDLE: Duration = Duration::from_secs(30);
+/// What a client must send, or finish, within its patience: single bytes do not keep a request alive.
+const PROGRESS: u64 = 1024;
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body, bytes.
+    pub body: u64,
+    /// Largest body that is held to be replayed, bytes.
+    pub replay: u64,
+    /// Longest wait for the next KiB.
+    pub patience: Duration,
+}
+
+/// How fast a client sends. Only the time spent waiting for it counts: a provider that takes its time
+/// is not the client's fault.
+struct Pace {
+    patience: Duration,
+    left: Duration,
+    came: u64,
+}
+
+impl Pace {
+    fn new(patience: Duration) -> Self {
+        Self { patience, left: patience, came: 0 }
+    }
+
+    /// Bytes came after a wait.
+    fn came(&mut self, bytes: usize, waited: Duration) {
+        self.came += bytes as u64;
+        if self.came >= PROGRESS {
+            *self = Self::new(self.patience);
+        } else {
+            self.left = self.left.saturating_sub(waited);
+        }
+    }
+}
 
 /// Bytes that all held bodies together may take. Where it is used up, bodies flow instead.
 #[derive(Debug)]
@@ -62,11 +97,41 @@ impl Drop for Held {
     }
 }
 
+/// How far a body that flows has come; read by whoever waits for the provider meanwhile.
+#[derive(Debug)]
+pub struct Upload {
+    started: Instant,
+    /// When the provider's side last took a part, milliseconds after the start.
+    moved_ms: AtomicU64,
+    waiting: AtomicBool,
+}
+
+impl Upload {
+    fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), moved_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) })
+    }
+
+    fn moved(&self) {
+        self.moved_ms.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// When the provider's side last took a part of it.
+    pub fn moved_at(&self) -> Instant {
+        self.started + Duration::from_millis(self.moved_ms.load(Relaxed))
+    }
+
+    /// Whether the next byte is the client's to send.
+    pub fn waits_for_client(&self) -> bool {
+        self.waiting.load(Relaxed)
+    }
+}
+
 /// The body as attempts take it.
 pub struct Payload {
     kind: Kind,
     /// Bytes that came from the client, also while they flow.
     pub seen: Arc<AtomicU64>,
+    upload: Option<Arc<Upload>>,
     _held: Option<Held>,
 }
 
@@ -76,12 +141,22 @@ enum Kind {
 }
 
 impl Payload {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), upload: None, _held: None }
+    }
+
     /// Whether another attempt could send it again.
     pub fn is_replayable(&self) -> bool {
         match &self.kind {
             Kind::Whole(_) => true,
             Kind::Once(body) => body.is_some(),
         }
+    }
+
+    /// How far it has come, where it flows.
+    pub fn upload(&self) -> Option<Arc<Upload>> {
+        self.upload.clone()
     }
 
     /// The whole body, where it is held.
@@ -109,21 +184,17 @@ impl Payload {
 }
 
 /// Reads the body up to the replay limit; beyond it the rest will flow.
-pub async fn receive(
-    mut body: Incoming,
-    body_limit: u64,
-    replay_limit: u64,
-    budget: &Arc<ReplayBudget>,
-) -> Result<Payload, ProxyError> {
-    let seen = Arc::new(AtomicU64::new(0));
+pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudget>) -> Result<Payload, ProxyError> {
     if body.is_end_stream() {
-        return Ok(Payload { kind: Kind::Whole(Bytes::new()), seen, _held: None });
+        return Ok(Payload::empty());
     }
+    let seen = Arc::new(AtomicU64::new(0));
     let exact = body.size_hint().exact();
-    if exact.is_some_and(|length| length > body_limit) {
-        return Err(ProxyError::BodyTooLarge(body_limit));
+    if exact.is_some_and(|length| length > limits.body) {
+        return Err(ProxyError::BodyTooLarge(limits.body));
     }
-    let most = replay_limit.min(body_limit);
+    let most = limits.replay.min(limits.body);
+    let mut pace = Pace::new(limits.patience);
     let mut held = match exact {
         Some(length) if length > most => None,
         length => budget.take(length.unwrap_or(0)),
@@ -131,13 +202,13 @@ pub async fn receive(
     let mut parts: Vec<Bytes> = Vec::new();
     let mut size = 0u64;
     while let Some(place) = held.as_mut() {
-        let Some(chunk) = next_chunk(&mut body).await? else {
+        let Some(chunk) = next_chunk(&mut body, &mut pace).await? else {
             seen.store(size, Relaxed);
-            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, _held: held });
+            return Ok(Payload { kind: Kind::Whole(join(parts)), seen, upload: None, _held: held });
         };
         size += chunk.len() as u64;
-        if size > body_limit {
-            return Err(ProxyError::BodyTooLarge(body_limit));
+        if size > limits.body {
+            return Err(ProxyError::BodyTooLarge(limits.body));
         }
         let grown = exact.is_some() || place.grow(chunk.len() as u64);
         parts.push(chunk);
@@ -145,14 +216,25 @@ pub async fn receive(
             break;
         }
     }
-    let flowing =
-        Flowing { prefix: Some(join(parts)), rest: body, exact, limit: body_limit, seen: seen.clone(), idle: None };
-    Ok(Payload { kind: Kind::Once(Some(Outbound::Flowing(Box::pin(flowing)))), seen, _held: None })
+    let upload = Upload::start();
+    let flowing = Flowing {
+        prefix: Some(join(parts)),
+        rest: body,
+        exact,
+        limit: limits.body,
+        seen: seen.clone(),
+        upload: upload.clone(),
+        pace,
+        waiting: None,
+    };
+    let kind = Kind::Once(Some(Outbound::Flowing(Box::pin(flowing))));
+    Ok(Payload { kind, seen, upload: Some(upload), _held: None })
 }
 
-async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, ProxyError> {
+async fn next_chunk(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes>, ProxyError> {
     loop {
-        let frame = match tokio::time::timeout(IDLE, body.frame()).await {
+        let since = Instant::now();
+        let frame = match tokio::time::timeout(pace.left, body.frame()).await {
             Err(_) => return Err(ProxyError::SlowBody),
             Ok(None) => return Ok(None),
             Ok(Some(Err(error))) => return Err(fault(&error).into()),
@@ -160,6 +242,7 @@ async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, ProxyError> {
         };
         // Trailers of a request are not passed on.
         if let Ok(data) = frame.into_data() {
+            pace.came(data.len(), since.elapsed());
             return Ok(Some(data));
         }
     }
@@ -211,11 +294,15 @@ struct Flowing {
     exact: Option<u64>,
     limit: u64,
     seen: Arc<AtomicU64>,
-    idle: Option<Pin<Box<Sleep>>>,
+    upload: Arc<Upload>,
+    pace: Pace,
+    /// Since when the client is waited for, and until when.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Flowing {
     fn count(&self, bytes: usize) -> Result<(), InboundFault> {
+        self.upload.moved();
         let seen = self.seen.fetch_add(bytes as u64, Relaxed) + bytes as u64;
         if seen > self.limit { Err(InboundFault::TooLarge) } else { Ok(()) }
     }
@@ -229,11 +316,13 @@ impl Body for Flowing {
         if let Some(prefix) = self.prefix.take().filter(|prefix| !prefix.is_empty()) {
             return Poll::Ready(Some(self.count(prefix.len()).map(|()| Frame::data(prefix))));
         }
+        self.upload.waiting.store(false, Relaxed);
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.idle = None;
+                    let waited = self.waiting.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
                     let Ok(data) = frame.into_data() else { continue };
+                    self.pace.came(data.len(), waited);
                     return Poll::Ready(Some(self.count(data.len()).map(|()| Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(fault(&error)))),
@@ -241,8 +330,10 @@ impl Body for Flowing {
                 Poll::Pending => break,
             }
         }
-        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + IDLE)));
-        match idle.as_mut().poll(cx) {
+        self.upload.waiting.store(true, Relaxed);
+        let left = self.pace.left;
+        let (_, patience) = self.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        match patience.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Some(Err(InboundFault::Slow))),
             Poll::Pending => Poll::Pending,
         }

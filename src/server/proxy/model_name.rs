@@ -8,53 +8,103 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::multipart;
+
 /// Where the body names the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelName {
     /// The name.
     pub name: String,
-    /// The JSON string in the body, quotes included; `None` where the path names it.
-    place: Option<Range<usize>>,
+    place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// The JSON string in the body, quotes included.
+    Json(Range<usize>),
+    /// The value of a part of a form.
+    Part(Range<usize>),
+    /// In the path, which is not rewritten.
+    Path,
+}
+
+/// What a body asks for, read in one pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The model.
+    pub model: Option<ModelName>,
+    /// `"stream": true`.
+    pub stream: bool,
 }
 
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow)]
     model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+}
+
+impl Wish {
+    /// Reads the top-level `model` and `stream` of a JSON body, the field `model` of a form, or
+    /// `…/models/{name}:{verb}` of the path.
+    pub fn read(headers: &HeaderMap, tail: &str, body: &Bytes) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let in_body = match kind.get(..10) {
+            _ if body.is_empty() => None,
+            Some(start) if start.eq_ignore_ascii_case("multipart/") => {
+                Some(Self { model: ModelName::in_form(kind, body), stream: false })
+            }
+            _ if kind.is_empty() || kind.contains("json") => Self::in_json(body),
+            _ => None,
+        };
+        let Self { model, stream } = in_body.unwrap_or_default();
+        Self { model: model.or_else(|| ModelName::in_path(tail)), stream }
+    }
+
+    fn in_json(body: &Bytes) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let named = serde_json::from_str::<Named<'_>>(text).ok()?;
+        let stream = named.stream.is_some_and(|raw| raw.get() == "true");
+        Some(Self { model: named.model.and_then(|raw| ModelName::at(text, raw.get())), stream })
+    }
 }
 
 impl ModelName {
-    /// Reads the top-level `model` of a JSON body, or `…/models/{name}:{verb}` of the path.
+    /// Reads what [`Wish::read`] does, and the model alone.
     pub fn find(headers: &HeaderMap, tail: &str, body: &Bytes) -> Option<Self> {
-        Self::in_body(headers, body).or_else(|| Self::in_path(tail))
+        Wish::read(headers, tail, body).model
     }
 
-    fn in_body(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if body.is_empty() || !(kind.is_empty() || kind.contains("json")) {
-            return None;
-        }
-        let text = std::str::from_utf8(body).ok()?;
-        let raw = serde_json::from_str::<Named<'_>>(text).ok()?.model?.get();
+    fn in_form(kind: &str, body: &Bytes) -> Option<Self> {
+        let place = multipart::field(kind, body, "model")?;
+        let name = std::str::from_utf8(&body[place.clone()]).ok()?.to_owned();
+        Some(Self { name, place: Place::Part(place) })
+    }
+
+    fn at(text: &str, raw: &str) -> Option<Self> {
         let name: Cow<'_, str> = serde_json::from_str(raw).ok()?;
         // The raw value borrows from the body, so their distance is its place.
         let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-        Some(Self { name: name.into_owned(), place: Some(start..start + raw.len()) })
+        Some(Self { name: name.into_owned(), place: Place::Json(start..start + raw.len()) })
     }
 
     fn in_path(tail: &str) -> Option<Self> {
         let last = tail.rsplit_once("/models/")?.1;
         let name = last.rsplit_once(':').map(|(name, _)| name)?;
-        (!name.is_empty()).then(|| Self { name: name.to_owned(), place: None })
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), place: Place::Path })
     }
 
     /// The body with another name in the same place.
     pub fn replace(&self, body: &Bytes, other: &str) -> Bytes {
-        let Some(place) = self.place.clone() else { return body.clone() };
-        let quoted = serde_json::Value::from(other).to_string();
-        let mut mapped = BytesMut::with_capacity(body.len() + quoted.len());
+        let (place, text) = match &self.place {
+            Place::Json(place) => (place, serde_json::Value::from(other).to_string()),
+            Place::Part(place) => (place, other.to_owned()),
+            Place::Path => return body.clone(),
+        };
+        let mut mapped = BytesMut::with_capacity(body.len() + text.len());
         mapped.extend_from_slice(&body[..place.start]);
-        mapped.extend_from_slice(quoted.as_bytes());
+        mapped.extend_from_slice(text.as_bytes());
         mapped.extend_from_slice(&body[place.end..]);
         mapped.freeze()
     }
@@ -71,6 +121,32 @@ mod tests {
         assert_eq!(found.name, "gpt-4");
         let mapped = found.replace(&body, "gpt-4.1 \"q\"");
         assert_eq!(&mapped[..], b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4.1 \\\"q\\\"\" , \"x\":{\"model\":\"no\"} }");
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_by_true_and_nothing_else() {
+        let asks = |body: &'static str| Wish::read(&HeaderMap::new(), "", &Bytes::from_static(body.as_bytes())).stream;
+        assert!(asks(r#"{"model":"m","stream": true }"#));
+        for body in [r#"{"stream":false}"#, r#"{"stream":"true"}"#, r#"{"x":{"stream":true}}"#, "{}", "", "[true]"] {
+            assert!(!asks(body), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_mapped_by_the_value_of_its_field_alone() {
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            http::HeaderValue::from_static("multipart/form-data; boundary=B"),
+        )]);
+        let form = |model: &str| {
+            let model = format!("--B\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n");
+            Bytes::from(format!(
+                "{model}--B\r\ncontent-disposition: form-data; name=file; filename=a\r\n\r\n\0\r\n--B--\r\n"
+            ))
+        };
+        let found = ModelName::find(&headers, "/v1/audio/transcriptions", &form("whisper")).expect("a model");
+        assert_eq!(found.name, "whisper");
+        assert_eq!(found.replace(&form("whisper"), "whisper-large-v3"), form("whisper-large-v3"));
     }
 
     #[test]

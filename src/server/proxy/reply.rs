@@ -10,12 +10,22 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{drill, entry::Entry, select::Places};
+use super::{
+    attempt::Content,
+    dialect::Dialect,
+    drill,
+    entry::Entry,
+    headers,
+    keepalive::{Turn, Waiting},
+    late::Late,
+    select::Places,
+};
 use crate::{
     model::request_log::AttemptOutcome,
     server::{
@@ -36,14 +46,50 @@ pub enum ReplyBody {
     Own(Option<Bytes>, Option<Box<Entry>>),
     /// A provider's answer.
     Passing(Box<Passing>),
+    /// Comments, until there is an answer.
+    Waiting(Box<Waiting>),
+    /// The last words of a stream that failed.
+    Goodbye(Goodbye),
+}
+
+type Step = Poll<Option<Result<Frame<Bytes>, Interrupted>>>;
+
+/// Last words, a turn to write them and all before them in, then the abort: an error right behind
+/// them would drop them with the connection's write buffer.
+pub struct Goodbye {
+    words: Option<Bytes>,
+    flushed: bool,
+    cut: AttemptOutcome,
+}
+
+impl Goodbye {
+    /// With an error event.
+    pub fn saying(words: Bytes, cut: AttemptOutcome) -> Self {
+        Self { words: Some(words), flushed: false, cut }
+    }
+
+    fn silent(cut: AttemptOutcome) -> Self {
+        Self { words: None, flushed: false, cut }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+        if let Some(words) = self.words.take() {
+            return Poll::Ready(Some(Ok(Frame::data(words))));
+        }
+        if !std::mem::replace(&mut self.flushed, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(Interrupted(self.cut))))
+    }
 }
 
 /// A provider's answer on its way.
 pub struct Passing {
-    incoming: Incoming,
-    /// The part that was read ahead to judge an error.
+    /// What was read ahead to judge it.
     prefix: Option<Bytes>,
-    lease: Option<Lease>,
+    /// The rest, on its connection.
+    rest: Option<(Incoming, Lease)>,
     entry: Box<Entry>,
     permit: Permit,
     clock: Clock,
@@ -54,11 +100,11 @@ pub struct Passing {
     dialect: Option<Dialect>,
     /// The end of draining: streams get an error event instead of a reset.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    cut: Option<AttemptOutcome>,
+    /// Set when keep-alive had begun before it.
+    late: Option<Late>,
+    goodbye: Option<Goodbye>,
     /// A drill let half of a part through and breaks the answer off behind it.
     halved: bool,
-    /// The error event was given a turn to be written before the connection is aborted.
-    flushed: bool,
     ended: bool,
     _places: (Places, Option<InFlight>),
 }
@@ -72,23 +118,10 @@ pub struct TimeLimits {
     pub deadline: Instant,
 }
 
-/// Whose error event a stream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// `event: error`, then the data.
-    Anthropic,
-    /// `data: {"error":…}` and no `[DONE]`.
-    OpenAi,
-}
-
 /// What a passing body is made of.
 pub struct Parts {
-    /// The rest of the provider's body.
-    pub incoming: Incoming,
-    /// What was read ahead of it.
-    pub prefix: Option<Bytes>,
-    /// Its connection.
-    pub lease: Lease,
+    /// The provider's body.
+    pub content: Content,
     /// The record.
     pub entry: Box<Entry>,
     /// The attempt's leave.
@@ -99,6 +132,8 @@ pub struct Parts {
     pub limits: TimeLimits,
     /// For event streams.
     pub dialect: Option<Dialect>,
+    /// For answers that come after comments.
+    pub late: Option<Late>,
     /// For event streams.
     pub closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Counts to give back.
@@ -121,9 +156,8 @@ impl ReplyBody {
     /// A provider's answer.
     pub fn passing(parts: Parts) -> Self {
         let mut passing = Box::new(Passing {
-            incoming: parts.incoming,
-            prefix: parts.prefix.filter(|prefix| !prefix.is_empty()),
-            lease: Some(parts.lease),
+            prefix: parts.content.peeked.filter(|prefix| !prefix.is_empty()),
+            rest: parts.content.rest,
             entry: parts.entry,
             permit: parts.permit,
             clock: parts.clock,
@@ -132,13 +166,13 @@ impl ReplyBody {
             timer: None,
             dialect: parts.dialect,
             closing: parts.closing,
-            cut: None,
+            late: parts.late,
+            goodbye: None,
             halved: false,
-            flushed: false,
             ended: false,
             _places: parts.places,
         });
-        if passing.prefix.is_none() && passing.incoming.is_end_stream() {
+        if passing.prefix.is_none() && passing.is_read() && passing.late.is_none() {
             passing.end();
         }
         Self::Passing(passing)
@@ -152,70 +186,108 @@ fn complete(entry: &mut Option<Box<Entry>>) {
 }
 
 impl Passing {
+    /// Exact where the provider announced a length: what was read ahead, and the rest.
+    fn size_hint(&self) -> SizeHint {
+        let ahead = self.prefix.as_ref().map_or(0, Bytes::len) as u64;
+        let rest = match &self.rest {
+            _ if self.late.is_some() => None,
+            Some((incoming, _)) => incoming.size_hint().exact(),
+            None => Some(0),
+        };
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + ahead))
+    }
+
+    /// Whether nothing is left to read.
+    fn is_read(&self) -> bool {
+        self.rest.as_ref().is_none_or(|(incoming, _)| incoming.is_end_stream())
+    }
+
     /// All of it has gone out: the connection may serve again.
     fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
-            if let Some(lease) = self.lease.take() {
+            if let Some((_, lease)) = self.rest.take() {
                 lease.release();
             }
             self.entry.complete();
         }
     }
 
+    /// Nothing more comes from the provider.
+    fn close(&mut self) -> Step {
+        let ending = self.late.take().map(Late::ending).filter(|ending| !ending.is_empty());
+        self.entry.response_bytes += ending.as_ref().map_or(0, Bytes::len) as u64;
+        self.end();
+        Poll::Ready(ending.map(|ending| Ok(Frame::data(ending))))
+    }
+
     /// It broke after content: the provider's failure, and the client must notice.
-    fn break_off(&mut self, outcome: AttemptOutcome, detail: &str) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        self.ended = true;
-        self.lease = None;
+    fn break_off(&mut self, outcome: AttemptOutcome, detail: &str, cx: &mut Context<'_>) -> Step {
         self.permit.report(self.clock.now_ms(), outcome);
-        let event = self.dialect.map(|dialect| error_event(dialect, self.entry.id, outcome));
+        self.stop(outcome, detail, cx)
+    }
+
+    /// The last words where the protocol has some, and the abort.
+    fn stop(&mut self, outcome: AttemptOutcome, detail: &str, cx: &mut Context<'_>) -> Step {
+        self.ended = true;
+        self.rest = None;
+        let words = self.dialect.map(|dialect| {
+            let comment = self.late.take().map(Late::ending).unwrap_or_default();
+            [&b"\n\n"[..], &error_event(dialect, self.entry.id, outcome), comment.trim_ascii_start()].concat()
+        });
         self.entry.broke(outcome, detail);
-        match event {
-            Some(event) => {
-                self.cut = Some(outcome);
-                Poll::Ready(Some(Ok(Frame::data(event))))
+        let goodbye = words.map_or(Goodbye::silent(outcome), |words| Goodbye::saying(words.into(), outcome));
+        self.goodbye.insert(goodbye).poll(cx)
+    }
+
+    fn pass(&mut self, frame: Frame<Bytes>) -> Step {
+        self.last_progress = Instant::now();
+        match frame.into_data() {
+            Ok(data) => {
+                let data = self.halve(data);
+                let data = match &mut self.late {
+                    Some(late) => late.dress(data),
+                    None => data,
+                };
+                self.entry.response_bytes += data.len() as u64;
+                if self.is_read() && self.late.is_none() && !self.halved {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
             }
-            None => Poll::Ready(Some(Err(Interrupted(outcome)))),
+            Err(frame) => self.pass_trailers(frame),
         }
     }
 
-    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        if self.permit.met().is_some_and(drill::truncates)
-            && self.entry.status < 400
-            && let Some(data) = frame.data_ref()
-        {
-            frame = Frame::data(data.slice(..data.len() / 2));
+    /// Half of the data, where a drill breaks the answer off within it.
+    fn halve(&mut self, mut data: Bytes) -> Bytes {
+        if self.entry.status < 400 && self.permit.met().is_some_and(drill::truncates) {
+            data.truncate(data.len() / 2);
             self.halved = true;
         }
-        if let Some(data) = frame.data_ref() {
-            self.entry.response_bytes += data.len() as u64;
-        }
-        self.last_progress = Instant::now();
-        if self.incoming.is_end_stream() && !self.halved {
-            self.end();
-        }
-        Poll::Ready(Some(Ok(frame)))
+        data
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        if let Some(outcome) = self.cut {
-            // An error right behind the event would drop it with the connection's write buffer.
-            if !std::mem::replace(&mut self.flushed, true) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+    /// Trailers end a body: nobody asks for what would come after them.
+    fn pass_trailers(&mut self, frame: Frame<Bytes>) -> Step {
+        match frame.into_trailers() {
+            Ok(mut trailers) if self.late.is_none() => {
+                headers::from_provider(&mut trailers, true);
+                self.end();
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            return Poll::Ready(Some(Err(Interrupted(outcome))));
+            _ => self.close(),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+        if let Some(goodbye) = &mut self.goodbye {
+            return goodbye.poll(cx);
         }
         if self.halved {
-            // What went before gets its turn to be written, as the error event does.
-            if !std::mem::replace(&mut self.flushed, true) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            (self.halved, self.flushed) = (false, false);
             if let Some(met) = self.permit.met() {
                 self.entry.drilled(met.drill);
             }
-            return self.break_off(AttemptOutcome::BodyBroken, "a failover drill broke the answer off");
+            return self.break_off(AttemptOutcome::BodyBroken, "a failover drill broke the answer off", cx);
         }
         if let Some(prefix) = self.prefix.take() {
             return self.pass(Frame::data(prefix));
@@ -223,19 +295,19 @@ impl Passing {
         if self.ended {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let Some((incoming, _)) = &mut self.rest else { return self.close() };
+        match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => self.pass(frame),
-            Poll::Ready(None) => {
-                self.end();
-                Poll::Ready(None)
+            Poll::Ready(None) => self.close(),
+            Poll::Ready(Some(Err(_))) => {
+                self.break_off(AttemptOutcome::BodyBroken, "the provider's answer broke off", cx)
             }
-            Poll::Ready(Some(Err(_))) => self.break_off(AttemptOutcome::BodyBroken, "the provider's answer broke off"),
             Poll::Pending => self.wait(cx),
         }
     }
 
     /// Nothing to pass on right now. One timer, moved only when it fires: most chunks come long before.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Step {
         loop {
             let due = (self.last_progress + self.limits.idle).min(self.limits.deadline);
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
@@ -244,25 +316,20 @@ impl Passing {
             }
             let now = Instant::now();
             if now >= self.limits.deadline {
-                return self.break_off(AttemptOutcome::TotalTimeout, "the exchange took longer than its total timeout");
+                let detail = "the exchange took longer than its total timeout";
+                return self.break_off(AttemptOutcome::TotalTimeout, detail, cx);
             }
             if now >= self.last_progress + self.limits.idle {
-                return self
-                    .break_off(AttemptOutcome::IdleTimeout, "the provider sent nothing within its idle timeout");
+                let detail = "the provider sent nothing within its idle timeout";
+                return self.break_off(AttemptOutcome::IdleTimeout, detail, cx);
             }
             timer.as_mut().reset(due.into());
         }
-        if let Some(closing) = &mut self.closing
-            && closing.as_mut().poll(cx).is_ready()
-        {
+        let closing = self.closing.as_mut();
+        if closing.is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
             self.closing = None;
             // Our own stop, not the provider's failure.
-            let event = self.dialect.map(|dialect| error_event(dialect, self.entry.id, AttemptOutcome::TotalTimeout));
-            self.ended = true;
-            self.lease = None;
-            self.entry.broke(AttemptOutcome::TotalTimeout, "the gateway stopped");
-            self.cut = Some(AttemptOutcome::TotalTimeout);
-            return Poll::Ready(event.map(|event| Ok(Frame::data(event))));
+            return self.stop(AttemptOutcome::TotalTimeout, "the gateway stopped", cx);
         }
         Poll::Pending
     }
@@ -270,7 +337,7 @@ impl Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if !self.ended && !self.halved && self.prefix.is_none() && self.incoming.is_end_stream() {
+        if !self.ended && !self.halved && self.prefix.is_none() && self.is_read() {
             self.end();
         } else if !self.ended {
             self.entry.left();
@@ -289,10 +356,7 @@ fn error_event(dialect: Dialect, id: crate::model::id::RequestId, outcome: Attem
         "type": "error",
         "error": {"type": "api_error", "code": "upstream_interrupted", "message": message, "request_id": id.to_string()}
     });
-    match dialect {
-        Dialect::Anthropic => Bytes::from(format!("\n\nevent: error\ndata: {error}\n\n")),
-        Dialect::OpenAi => Bytes::from(format!("\n\ndata: {error}\n\n")),
-    }
+    dialect.error_event(StatusCode::BAD_GATEWAY, &error)
 }
 
 impl Body for ReplyBody {
@@ -307,28 +371,30 @@ impl Body for ReplyBody {
                 Poll::Ready(frame)
             }
             Self::Passing(passing) => passing.poll(cx),
+            Self::Goodbye(goodbye) => goodbye.poll(cx),
+            Self::Waiting(waiting) => match std::task::ready!(waiting.poll(cx)) {
+                Turn::Comment(comment) => Poll::Ready(Some(Ok(Frame::data(comment)))),
+                Turn::Answer(body) => {
+                    *self = body;
+                    self.poll_frame(cx)
+                }
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes, _) => bytes.is_none(),
-            Self::Passing(passing) => passing.prefix.is_none() && passing.cut.is_none() && passing.ended,
+            Self::Passing(passing) => passing.prefix.is_none() && passing.goodbye.is_none() && passing.ended,
+            Self::Waiting(_) | Self::Goodbye(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Passing(passing) if passing.prefix.is_none() => passing.incoming.size_hint(),
-            Self::Passing(passing) => {
-                let prefix = passing.prefix.as_ref().map_or(0, Bytes::len) as u64;
-                passing
-                    .incoming
-                    .size_hint()
-                    .exact()
-                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + prefix))
-            }
+            Self::Passing(passing) => passing.size_hint(),
+            Self::Waiting(_) | Self::Goodbye(_) => SizeHint::default(),
         }
     }
 }

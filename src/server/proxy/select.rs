@@ -1,13 +1,16 @@
 //! Draws one candidate at a time: tiers, strategy, health, upstream limits, credentials.
 //!
-//! Every member is looked at in each draw, so that the record can say why it was chosen or passed
-//! over. A (provider, credential) pair is drawn at most once in a request.
+//! In a group of up to fifty members each is looked at in each draw, so that the record can say why
+//! it was chosen or passed over; in a larger one the record names those that `sample` looked at. A
+//! (provider, credential) pair is drawn at most once in a request.
+
+mod sample;
 
 use std::sync::{Arc, PoisonError};
 
 use crate::{
     model::{
-        group::{GroupKind, Strategy},
+        group::Strategy,
         id::CredentialId,
         request_log::{Choice, SkipReason, Skipped},
     },
@@ -19,17 +22,19 @@ use crate::{
         },
         health::{
             breaker::Admission,
-            credential::{CredentialUse, Standing},
+            credential::{CredentialState, CredentialUse, Standing},
             panic::{self, Offer, Panic},
             permit::Permit,
         },
         limit::local::{InFlight, Limiter, Subject},
-        routing::table::{Credential, Group, Provider},
+        routing::table::{Credential, Group, GroupUse, Provider},
     },
 };
 
 /// Credentials of one provider tried in one request.
 const ROTATION: u32 = 8;
+/// Members whose reason is recorded, of those that were passed over.
+const RECORDED: usize = 64;
 
 /// One candidate to be asked, with its leave and its places among those in flight.
 pub struct Candidate {
@@ -41,7 +46,7 @@ pub struct Candidate {
     pub credential: Option<usize>,
     /// Leave to make the attempt.
     pub permit: Permit,
-    /// Why it was the one; `None` for a probe out of turn.
+    /// Why it was the one; `None` where none was drawn: a probe out of turn, or [`Draw::only`].
     pub choice: Option<Choice>,
     /// Who was passed over, and why.
     pub skipped: Vec<Skipped>,
@@ -54,12 +59,18 @@ pub struct Places {
     _credential: Option<CredentialUse>,
     _provider_limit: Option<InFlight>,
     _credential_limit: Option<InFlight>,
+    _group: Option<GroupUse>,
 }
 
 impl Candidate {
     /// Its credential.
     pub fn credential(&self) -> Option<&Credential> {
         self.credential.map(|index| &self.provider.credentials[index])
+    }
+
+    /// The live state of its credential, or of the stand-in where none is needed.
+    pub fn credential_state(&self) -> &Arc<CredentialState> {
+        self.credential().map_or_else(|| self.provider.state.keyless(), |credential| &credential.state)
     }
 }
 
@@ -87,12 +98,22 @@ pub struct Draw<'a> {
     model: Option<&'a str>,
     /// What `sticky` holds on to.
     hash: u64,
-    /// Only replayable requests are trials: somebody must be able to stand in.
+    /// Only requests whose body is held are trials: somebody must be able to stand in.
     may_try: bool,
-    /// Providers not to be drawn again.
-    done: Vec<bool>,
+    /// Members not to be drawn again.
+    done: Vec<usize>,
     /// Credentials tried of each provider that is not done.
     tried: Vec<(usize, CredentialId)>,
+    reach: Reach,
+}
+
+/// How far the next draw may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To any member.
+    Everybody,
+    /// To other credentials of providers that were asked already.
+    Rotation,
 }
 
 /// A member as this draw finds it.
@@ -101,33 +122,71 @@ pub(super) enum Look {
     Weight(f64),
     /// Is passed over.
     Skip(SkipReason),
+    /// Beyond the reach of this draw.
+    Beyond,
+}
+
+struct Looked {
+    member: usize,
+    look: Look,
 }
 
 impl<'a> Draw<'a> {
     /// Opens the draw of one request.
     pub fn open(group: &'a Group, limiter: &'a Limiter, model: Option<&'a str>, hash: u64, may_try: bool) -> Self {
-        Self { group, limiter, model, hash, may_try, done: vec![false; group.members.len()], tried: Vec::new() }
+        let (done, tried) = (Vec::new(), Vec::new());
+        Self { group, limiter, model, hash, may_try, done, tried, reach: Reach::Everybody }
+    }
+
+    /// Says how far the next draw may go.
+    pub fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
     }
 
     /// The provider at this place is not drawn again.
     pub fn done_with(&mut self, member: usize) {
-        self.done[member] = true;
+        self.done.push(member);
     }
 
     /// Draws the next candidate; what was drawn before is never drawn again.
     pub fn next(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
-        let mut looks: Vec<Look> =
-            (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
-        while let Some((member, choice)) = self.draw(&looks, now_ms) {
+        let group = self.group;
+        let drawn = match &group.layout {
+            None => self.walk(0..group.members.len(), now_ms, now_ns),
+            Some(layout) => layout.tiers().iter().find_map(|tier| {
+                let sampled = if tier.is_large() { self.sample(tier, now_ms, now_ns) } else { None };
+                sampled.or_else(|| self.walk(tier.places.iter().copied(), now_ms, now_ns))
+            }),
+        };
+        drawn.map_or_else(|| self.nobody(now_ms, now_ns), Ok)
+    }
+
+    /// This member, if it may be drawn now.
+    pub fn only(&mut self, member: usize, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        match self.look(member, now_ms, now_ns) {
+            Look::Weight(_) => {
+                let (permit, credential, places) = self.enter(member, now_ms, now_ns).ok()?;
+                Some(self.candidate(member, permit, credential, places, None, Vec::new()))
+            }
+            Look::Skip(_) | Look::Beyond => None,
+        }
+    }
+
+    /// Looks at each of these members and draws among those that may be.
+    fn walk(&mut self, members: impl Iterator<Item = usize>, now_ms: u64, now_ns: u64) -> Option<Candidate> {
+        let mut looks: Vec<Looked> =
+            members.map(|member| Looked { member, look: self.look(member, now_ms, now_ns) }).collect();
+        while let Some((index, choice)) = self.draw(&looks, now_ms) {
+            let member = looks[index].member;
             match self.enter(member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
                     let skipped = self.skipped(&looks, member, now_ms);
-                    return Ok(self.candidate(member, permit, credential, places, Some(choice), skipped));
+                    return Some(self.candidate(member, permit, credential, places, Some(choice), skipped));
                 }
-                Err(reason) => looks[member] = Look::Skip(reason),
+                Err(reason) => looks[index].look = Look::Skip(reason),
             }
         }
-        self.nobody(&looks, now_ms, now_ns)
+        None
     }
 
     fn candidate(
@@ -142,7 +201,7 @@ impl<'a> Draw<'a> {
         let provider = self.group.members[member].provider.clone();
         match credential {
             Some(index) => self.tried.push((member, provider.credentials[index].id)),
-            None => self.done[member] = true,
+            None => self.done.push(member),
         }
         Candidate { member, provider, credential, permit, choice, skipped, places }
     }
@@ -152,8 +211,11 @@ impl<'a> Draw<'a> {
         let place = &self.group.members[member];
         let provider = &place.provider;
         let skip = Look::Skip;
-        if self.done[member] {
+        if self.done.contains(&member) {
             return skip(SkipReason::Tried);
+        }
+        if self.reach == Reach::Rotation && !self.tried.iter().any(|(at, _)| *at == member) {
+            return Look::Beyond;
         }
         if !provider.enabled {
             return skip(SkipReason::Disabled);
@@ -168,7 +230,7 @@ impl<'a> Draw<'a> {
         if let Err(reason) = self.check_credentials(member, now_ms) {
             return skip(reason);
         }
-        if !self.limiter.has_room(Subject::Provider(provider.id), &provider.limits, now_ns) {
+        if !self.limiter.provider_has_room(provider.id, &provider.limits, now_ns) {
             return skip(SkipReason::Full);
         }
         match provider.state.peek(now_ms) {
@@ -204,39 +266,33 @@ impl<'a> Draw<'a> {
     }
 
     /// One draw among the members that have weight: the lowest tier that can take it, by strategy.
-    fn draw(&self, looks: &[Look], now_ms: u64) -> Option<(usize, Choice)> {
-        let members = &self.group.members;
-        let mut weighed: Vec<Weighed> = members
-            .iter()
-            .zip(looks)
-            .map(|(member, look)| Weighed {
-                key: member.key,
-                weight: if let Look::Weight(weight) = look { *weight } else { 0.0 },
-                in_flight: member.provider.state.in_flight(),
-            })
-            .collect();
-        let tier = tier::narrow(&self.group.tiers, &mut weighed)?;
+    fn draw(&self, looks: &[Looked], now_ms: u64) -> Option<(usize, Choice)> {
+        let place = |index: usize| &self.group.members[looks[index].member];
+        let mut weighed: Vec<Weighed> = looks.iter().map(|looked| self.weigh(looked)).collect();
+        let tier = match self.group.layout {
+            None => tier::narrow(&self.group.tiers, &mut weighed)?,
+            // Large groups are walked over one tier at a time.
+            Some(_) => self.group.tiers[looks.first()?.member],
+        };
         let hints = Hints {
             hash: self.hash,
-            priority: &|index| members[index].priority,
-            ewma_us: &|index| members[index].provider.state.ewma_us(now_ms),
+            priority: &|index| place(index).priority,
+            ewma_us: &|index| place(index).provider.state.ewma_us(now_ms),
         };
         let mut credits = self.group.memory.credits.lock().unwrap_or_else(PoisonError::into_inner);
         let index = strategy::draw(self.group.strategy, &mut credits, &weighed, &hints, &mut rand::rng())?;
         let credit = credits.credit_at(index);
         drop(credits);
         let keeps_credits = matches!(self.group.strategy, Strategy::Weighted | Strategy::RoundRobin);
-        let Weighed { weight, in_flight, .. } = weighed[index];
-        let factor = weight / f64::from(members[index].priority.max(1));
-        let choice = Choice {
-            tier,
-            weight: weight.round() as u32,
-            factor_percent: (factor * 100.0).round() as u8,
-            credit: keeps_credits.then_some(credit.round() as i32),
-            in_flight,
-            trial: false,
-        };
+        let credit = keeps_credits.then_some(credit.round() as i32);
+        let choice = Choice { credit, ..choice(tier, &weighed[index], place(index).priority) };
         Some((index, choice))
+    }
+
+    fn weigh(&self, looked: &Looked) -> Weighed {
+        let place = &self.group.members[looked.member];
+        let weight = if let Look::Weight(weight) = looked.look { weight } else { 0.0 };
+        Weighed { key: place.key, weight, in_flight: place.provider.state.in_flight() }
     }
 
     /// Takes leave of the breaker, a credential, and places under the upstream's own limits.
@@ -274,7 +330,12 @@ impl<'a> Draw<'a> {
         if !self.limiter.take_upstream((provider.id, &provider.limits), (id, &limits), now_ns) {
             return Err(SkipReason::Full);
         }
-        let places = Places { _credential: used, _provider_limit: provider_limit, _credential_limit: credential_limit };
+        let places = Places {
+            _credential: used,
+            _provider_limit: provider_limit,
+            _credential_limit: credential_limit,
+            _group: self.group.layout.is_some().then(|| self.group.memory.enter()),
+        };
         Ok((permit, credential, places))
     }
 
@@ -288,7 +349,7 @@ impl<'a> Draw<'a> {
         let mut weighed: Vec<Weighed> = Vec::with_capacity(provider.credentials.len());
         for credential in &provider.credentials {
             let usable = credential.state.is_usable(now_ms) && !self.tried.contains(&(member, credential.id));
-            let room = self.limiter.has_room(Subject::Credential(credential.id), &credential.limits, now_ns);
+            let room = self.limiter.credential_has_room(credential.id, &credential.limits, now_ns);
             full |= usable && !room;
             let weight = if usable && room { f64::from(credential.weight) } else { 0.0 };
             weighed.push(Weighed { key: credential.key, weight, in_flight: credential.state.in_flight() });
@@ -303,27 +364,32 @@ impl<'a> Draw<'a> {
         }
     }
 
-    fn skipped(&self, looks: &[Look], chosen: usize, now_ms: u64) -> Vec<Skipped> {
+    fn skipped(&self, looks: &[Looked], chosen: usize, now_ms: u64) -> Vec<Skipped> {
         let tier = self.group.tiers[chosen];
-        let skip = |index: usize, reason: SkipReason| {
-            let provider = &self.group.members[index].provider;
-            Skipped { provider: provider.name.to_string(), reason, wait_ms: wait_ms(provider, reason, now_ms) }
-        };
-        let reasons = looks.iter().enumerate().filter(|(index, _)| *index != chosen);
+        let reasons = looks.iter().filter(|looked| looked.member != chosen);
         reasons
-            .filter_map(|(index, look)| match look {
-                Look::Skip(reason) => Some(skip(index, *reason)),
-                Look::Weight(_) if self.group.tiers[index] > tier => Some(skip(index, SkipReason::TierNotNeeded)),
-                Look::Weight(_) => None,
+            .filter_map(|looked| match looked.look {
+                Look::Skip(reason) => Some(self.skip(looked.member, reason, now_ms)),
+                Look::Weight(_) if self.group.tiers[looked.member] > tier => {
+                    Some(self.skip(looked.member, SkipReason::TierNotNeeded, now_ms))
+                }
+                Look::Weight(_) | Look::Beyond => None,
             })
+            .take(RECORDED)
             .collect()
     }
 
+    fn skip(&self, member: usize, reason: SkipReason, now_ms: u64) -> Skipped {
+        let provider = &self.group.members[member].provider;
+        Skipped { provider: provider.name.to_string(), reason, wait_ms: wait_ms(provider, reason, now_ms) }
+    }
+
     /// Nobody could be drawn: the panic rules of gateway.md §5.
-    fn nobody(&mut self, looks: &[Look], now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
-        if self.done.iter().any(|done| *done) || !self.tried.is_empty() {
+    fn nobody(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
+        if !self.done.is_empty() || !self.tried.is_empty() {
             return Err(Nobody::Left);
         }
+        let looks = (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns));
         let offers = self.group.members.iter().zip(looks).filter_map(|(member, look)| {
             let counts =
                 matches!(look, Look::Skip(SkipReason::Unhealthy | SkipReason::TrialInFlight | SkipReason::Cooling));
@@ -365,6 +431,17 @@ impl<'a> Draw<'a> {
     }
 }
 
+/// How the record tells of one that was drawn.
+fn choice(tier: u32, drawn: &Weighed, priority: u32) -> Choice {
+    Choice {
+        tier,
+        weight: drawn.weight.round() as u32,
+        factor_percent: (strategy::factor(drawn, priority) * 100.0).round() as u8,
+        in_flight: drawn.in_flight,
+        ..Choice::default()
+    }
+}
+
 /// For how much longer it is passed over, where that is known.
 fn wait_ms(provider: &Provider, reason: SkipReason, now_ms: u64) -> Option<u64> {
     let until_ms = match reason {
@@ -397,7 +474,5 @@ pub(super) fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
     earliest
 }
 
-/// Whether a group's requests are repeated without asking.
-pub fn is_llm(group: &Group) -> bool {
-    group.kind == GroupKind::Llm
-}
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,10 @@
 //! The decision table: what an attempt's end means for the next one (gateway.md §5 and §6). Pure.
 //!
-//! What it means for health stands beside it, in `health::passive`; what the client sees when it was
-//! the last is [`last_word`].
-
-use http::StatusCode;
+//! How it is called is said by `health::outcome`, what it means for health by `health::passive`;
+//! what the client sees when it was the last is [`last_word`].
 
 use super::error::ProxyError;
-use crate::{
-    model::{group::GroupKind, request_log::AttemptOutcome},
-    server::upstream::connect::ConnectFault,
-};
+use crate::model::{group::GroupKind, request_log::AttemptOutcome};
 
 /// Who may be asked after this attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,53 +34,16 @@ pub fn next(outcome: AttemptOutcome, may_repeat: bool) -> Next {
         O::RateLimited | O::QuotaExhausted | O::CredentialRefused => Next::AnyOther,
         O::Overloaded | O::ModelNotFound => Next::OtherProvider,
         // It may have been done.
-        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError => {
+        O::Reset | O::FirstByteTimeout | O::InvalidResponse | O::ServerError | O::StreamError | O::EmptyStream => {
             if may_repeat {
                 Next::OtherProvider
             } else {
                 Next::Nobody
             }
         }
-        O::StreamError | O::EmptyStream => Next::OtherProvider,
         // Content went out.
         O::BodyBroken | O::IdleTimeout | O::TotalTimeout => Next::Nobody,
     }
-}
-
-/// What a failed connection is called.
-pub fn of_connect(fault: &ConnectFault) -> AttemptOutcome {
-    match fault {
-        ConnectFault::Dns { .. } => AttemptOutcome::Dns,
-        ConnectFault::Refused { .. } => AttemptOutcome::AddressRefused,
-        ConnectFault::Tcp { .. } => AttemptOutcome::Connect,
-        ConnectFault::Tls(_) => AttemptOutcome::Tls,
-        ConnectFault::Timeout(_) => AttemptOutcome::ConnectTimeout,
-    }
-}
-
-/// What an answer is called, by its status and, for errors, the first part of its body.
-pub fn of_answer(status: StatusCode, body: &[u8], has_credential: bool) -> AttemptOutcome {
-    match status.as_u16() {
-        429 if mentions(body, &["insufficient_quota", "billing_hard_limit", "credit balance is too low"]) => {
-            AttemptOutcome::QuotaExhausted
-        }
-        429 => AttemptOutcome::RateLimited,
-        402 => AttemptOutcome::QuotaExhausted,
-        401 | 403 if has_credential => AttemptOutcome::CredentialRefused,
-        400 | 404
-            if mentions(body, &["model_not_found", "model not found", "does not exist or you do not have access"]) =>
-        {
-            AttemptOutcome::ModelNotFound
-        }
-        503 | 529 => AttemptOutcome::Overloaded,
-        500 | 502 | 504 | 520..=526 | 408 | 425 => AttemptOutcome::ServerError,
-        400.. => AttemptOutcome::ClientError,
-        _ => AttemptOutcome::Answered,
-    }
-}
-
-fn mentions(body: &[u8], phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| body.windows(phrase.len()).any(|window| window.eq_ignore_ascii_case(phrase.as_bytes())))
 }
 
 /// What the client sees when the last attempt brought no answer that could be passed on.
@@ -106,6 +64,7 @@ pub fn last_word(outcome: AttemptOutcome, detail: &str, may_repeat: bool) -> Pro
         O::Reset if ambiguous => upstream("upstream_ambiguous", false),
         O::Reset => upstream("upstream_reset", false),
         O::InvalidResponse => upstream("upstream_invalid_response", false),
+        O::EmptyStream => upstream("upstream_empty_stream", false),
         _ => upstream("upstream_error", false),
     }
 }
@@ -116,7 +75,13 @@ mod tests {
 
     #[test]
     fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
-        for outcome in [AttemptOutcome::Reset, AttemptOutcome::FirstByteTimeout, AttemptOutcome::ServerError] {
+        for outcome in [
+            AttemptOutcome::Reset,
+            AttemptOutcome::FirstByteTimeout,
+            AttemptOutcome::ServerError,
+            AttemptOutcome::StreamError,
+            AttemptOutcome::EmptyStream,
+        ] {
             assert_eq!(next(outcome, may_repeat(GroupKind::Llm, false)), Next::OtherProvider);
             assert_eq!(next(outcome, may_repeat(GroupKind::Generic, true)), Next::OtherProvider);
             assert_eq!(next(outcome, may_repeat(GroupKind::Generic, false)), Next::Nobody);
@@ -124,26 +89,6 @@ mod tests {
         assert_eq!(next(AttemptOutcome::Connect, false), Next::OtherProvider);
         assert_eq!(next(AttemptOutcome::ClientError, true), Next::Nobody);
         assert_eq!(next(AttemptOutcome::BodyBroken, true), Next::Nobody);
-    }
-
-    #[test]
-    fn an_answer_is_named_by_status_and_body() {
-        let name =
-            |status: u16, body: &str| of_answer(StatusCode::from_u16(status).expect("a status"), body.as_bytes(), true);
-        assert_eq!(name(200, ""), AttemptOutcome::Answered);
-        assert_eq!(name(302, ""), AttemptOutcome::Answered);
-        assert_eq!(name(429, ""), AttemptOutcome::RateLimited);
-        assert_eq!(name(429, r#"{"error":{"code":"insufficient_quota"}}"#), AttemptOutcome::QuotaExhausted);
-        assert_eq!(name(402, ""), AttemptOutcome::QuotaExhausted);
-        assert_eq!(name(401, ""), AttemptOutcome::CredentialRefused);
-        assert_eq!(name(404, r#"{"error":{"code":"model_not_found"}}"#), AttemptOutcome::ModelNotFound);
-        assert_eq!(name(404, ""), AttemptOutcome::ClientError);
-        assert_eq!(name(422, ""), AttemptOutcome::ClientError);
-        assert_eq!(name(529, ""), AttemptOutcome::Overloaded);
-        for status in [500, 502, 504, 520, 526, 408, 425] {
-            assert_eq!(name(status, ""), AttemptOutcome::ServerError, "{status}");
-        }
-        assert_eq!(of_answer(StatusCode::UNAUTHORIZED, b"", false), AttemptOutcome::ClientError);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub(super) fn attempted(mut detail: RequestDetail, attempts: &[(u128, AttemptOut
             status: Some(200),
             started_us: 0,
             first_byte_us: first_byte_us.filter(|_| outcome.success() == Some(true)),
+            first_output_us: None,
             ended_us: detail.row.total_us,
             choice: None,
             chosen: String::new(),

@@ -29,6 +29,11 @@ impl RetryBudget {
         }
         granted
     }
+
+    /// Gives one back: the retry did not go to another provider after all.
+    pub fn refund(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(Self::MOST);
+    }
 }
 
 impl Default for RetryBudget {
@@ -51,6 +56,8 @@ mod tests {
         }
         assert!(budget.withdraw(0));
         assert!(!budget.withdraw(0));
+        budget.refund();
+        assert!(budget.withdraw(0) && !budget.withdraw(0));
         assert!(budget.withdraw(1_000) && budget.withdraw(1_000) && !budget.withdraw(1_000));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,6 +15,7 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::{
+    check,
     policy::PathMatcher,
     table::{Credential, Group, GroupMemory, Key, Member, Presented, Provider, Table},
 };
@@ -21,12 +23,16 @@ use crate::{
     model::{
         self,
         api_key::Scope,
-        id::{GroupId, ProviderId},
+        group::GroupKind,
+        id::{CredentialId, GroupId, ProviderId},
         name::BaseUrl,
-        provider::{AuthStyle, Protocol},
+        provider::{AuthStyle, Connection},
     },
     server::{
-        balance::weighted::Credits,
+        balance::{
+            large::{Layout, Placed},
+            weighted::Credits,
+        },
         health::board::Board,
         secret::seal::{MasterKey, Sealed, credential_aad},
         store::{Snapshot, StoredApiKey, StoredProvider},
@@ -42,6 +48,8 @@ pub struct Compiler {
     pools: HashMap<ProviderId, (PoolSettings, Arc<Pool>)>,
     groups: HashMap<GroupId, Arc<GroupMemory>>,
     rotations: HashMap<ProviderId, Arc<Mutex<Credits>>>,
+    /// What each credential was sealed as: a secret that is entered anew starts anew.
+    sealed: HashMap<CredentialId, Sealed>,
 }
 
 /// What a pool of connections depends on; when it changes, so does the pool.
@@ -50,8 +58,7 @@ struct PoolSettings {
     base_url: BaseUrl,
     connect_ms: u32,
     ca_file: Option<String>,
-    protocol: Protocol,
-    egress_proxy: Option<String>,
+    connection: Connection,
 }
 
 /// Something that had to be left out.
@@ -87,6 +94,7 @@ impl Compiler {
             pools: HashMap::new(),
             groups: HashMap::new(),
             rotations: HashMap::new(),
+            sealed: HashMap::new(),
         }
     }
 
@@ -94,8 +102,9 @@ impl Compiler {
     pub fn compile(&mut self, snapshot: Snapshot, now_ms: u64) -> (Table, Vec<CompileFault>) {
         let mut faults = Vec::new();
         let mut providers = HashMap::with_capacity(snapshot.providers.len());
+        let of_models = members(&snapshot.groups, |group| group.kind == GroupKind::Llm);
         for stored in &snapshot.providers {
-            match self.provider(stored, &mut faults) {
+            match self.provider(stored, &of_models, &mut faults) {
                 Ok(provider) => drop(providers.insert(provider.id, Arc::new(provider))),
                 Err(fault) => faults.push(fault),
             }
@@ -107,21 +116,40 @@ impl Compiler {
         let stored: Vec<_> = snapshot.providers.into_iter().map(|stored| stored.provider).collect();
         self.forget(&stored, &snapshot.groups);
         self.board.adopt(&stored, &snapshot.groups, now_ms);
-        let table =
-            Table { revision: snapshot.revision, keys, groups, providers: stored, stored_groups: snapshot.groups };
+        let weighted = members(&snapshot.groups, |group| group.enabled);
+        let checked = providers.into_values().filter(|one| one.enabled && weighted.contains(&one.id)).collect();
+        let table = Table {
+            revision: snapshot.revision,
+            keys,
+            groups,
+            checked,
+            providers: stored,
+            stored_groups: snapshot.groups,
+        };
         (table, faults)
     }
 
-    fn forget(&mut self, providers: &[model::provider::Provider], groups: &[model::group::Group]) {
-        let providers: HashSet<ProviderId> = providers.iter().map(|provider| provider.id).collect();
+    fn forget(&mut self, snapshot: &[model::provider::Provider], groups: &[model::group::Group]) {
+        let providers: HashSet<ProviderId> = snapshot.iter().map(|provider| provider.id).collect();
         let groups: HashSet<GroupId> = groups.iter().map(|group| group.id).collect();
         self.pools.retain(|id, _| providers.contains(id));
         self.rotations.retain(|id, _| providers.contains(id));
         self.groups.retain(|id, _| groups.contains(id));
+        let credentials = snapshot.iter().flat_map(|provider| &provider.credentials);
+        let credentials: HashSet<CredentialId> = credentials.map(|credential| credential.id).collect();
+        self.sealed.retain(|id, _| credentials.contains(id));
     }
 
-    fn provider(&mut self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Result<Provider, CompileFault> {
+    fn provider(
+        &mut self,
+        stored: &StoredProvider,
+        of_models: &HashSet<ProviderId>,
+        faults: &mut Vec<CompileFault>,
+    ) -> Result<Provider, CompileFault> {
         let provider = &stored.provider;
+        let check_path = provider.connection.check_path.as_deref();
+        let lists_models = of_models.contains(&provider.id);
+        let models_path = lists_models.then(|| check::models_path(provider.base_url.base_path()));
         let pool = self.pool(provider)?;
         let header = |text: &str| HeaderValue::from_str(text).ok();
         let set = provider.headers.set.iter().filter_map(|(name, value)| Some((name.parse().ok()?, header(value)?)));
@@ -144,7 +172,8 @@ impl Compiler {
             total_timeout: timeout(provider.timeouts.total_ms),
             stream_timeout: timeout(provider.timeouts.stream_total_ms),
             limits: provider.limits,
-            check_path: provider.connection.check_path.as_deref().map(Box::from),
+            check_path: check_path.map(Box::from),
+            proof_path: check_path.or(models_path).map(Box::from),
             state: self.board.provider(provider.id),
             pool,
             needs_credential: provider.auth.needs_secret(),
@@ -158,8 +187,8 @@ impl Compiler {
             base_url: provider.base_url.clone(),
             connect_ms: provider.timeouts.connect_ms,
             ca_file: provider.tls.ca_file.clone(),
-            protocol: provider.connection.protocol,
-            egress_proxy: provider.connection.egress_proxy.clone(),
+            // What active checks ask for is no reason for new connections.
+            connection: Connection { check_path: None, ..provider.connection.clone() },
         };
         if let Some((known, pool)) = self.pools.get(&provider.id)
             && *known == settings
@@ -173,11 +202,15 @@ impl Compiler {
         Ok(pool)
     }
 
-    fn credentials(&self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Vec<Credential> {
+    fn credentials(&mut self, stored: &StoredProvider, faults: &mut Vec<CompileFault>) -> Vec<Credential> {
         let provider = &stored.provider;
         let mut credentials = Vec::with_capacity(provider.credentials.len());
         for credential in provider.credentials.iter().filter(|one| one.enabled && one.weight > 0) {
             let Some((_, sealed)) = stored.sealed.iter().find(|(id, _)| *id == credential.id) else { continue };
+            let before = self.sealed.insert(credential.id, sealed.clone());
+            if before.is_some_and(|before| before != *sealed) {
+                self.board.credential(credential.id).reset();
+            }
             match self.present(provider, credential.id, sealed) {
                 Ok(presented) => credentials.push(Credential {
                     id: credential.id,
@@ -200,7 +233,7 @@ impl Compiler {
     fn present(
         &self,
         provider: &model::provider::Provider,
-        credential: model::id::CredentialId,
+        credential: CredentialId,
         sealed: &Sealed,
     ) -> Result<Presented, String> {
         let aad = credential_aad(credential, provider.base_url.host());
@@ -213,7 +246,13 @@ impl Compiler {
             let provider = providers.get(&member.provider)?.clone();
             Some((Member { key: draw_key(provider.id.0), provider, priority: member.priority }, member.tier))
         });
-        let (members, tiers) = members.unzip();
+        let (members, tiers): (Vec<Member>, Vec<u32>) = members.unzip();
+        let placed = members.iter().zip(&tiers).map(|(member, tier)| Placed {
+            key: member.key,
+            tier: *tier,
+            priority: if member.provider.enabled { member.priority } else { 0 },
+        });
+        let layout = Layout::new(&placed.collect::<Vec<_>>());
         Group {
             id: group.id,
             slug: group.slug.as_str().into(),
@@ -230,23 +269,24 @@ impl Compiler {
             websocket: group.websocket,
             members,
             tiers,
+            layout,
             memory: self.groups.entry(group.id).or_default().clone(),
         }
     }
+}
+
+/// Members with weight of the groups that are meant.
+fn members(groups: &[model::group::Group], meant: impl Fn(&model::group::Group) -> bool) -> HashSet<ProviderId> {
+    let members = groups.iter().filter(|group| meant(group)).flat_map(|group| &group.members);
+    members.filter(|member| member.priority > 0).map(|member| member.provider).collect()
 }
 
 /// How a provider is connected to, as the table and the connection test need it.
 fn connector(settings: &PoolSettings, policy: Arc<AddressPolicy>) -> Result<Connector, tls::TlsError> {
     let ca_file = settings.ca_file.as_ref().map(PathBuf::from);
     let tls = if settings.base_url.is_https() { Some(tls::client_config(ca_file.as_deref())?) } else { None };
-    let host = settings.base_url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Connector {
-        host,
-        port: settings.base_url.port(),
-        tls,
-        policy,
-        timeout: Duration::from_millis(u64::from(settings.connect_ms)),
-    })
+    let timeout = Duration::from_millis(u64::from(settings.connect_ms));
+    Ok(Connector::new(&settings.base_url, &settings.connection, tls, policy, timeout))
 }
 
 /// Names may be in any script, headers may not: bytes outside visible ASCII are percent-encoded.
@@ -318,8 +358,6 @@ fn percent_encode(text: &str) -> String {
 
 fn api_key(stored: &StoredApiKey) -> Key {
     let key = &stored.key;
-    let range =
-        |text: &String| text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
     Key {
         id: key.id,
         name: key.name.as_str().into(),
@@ -330,15 +368,38 @@ fn api_key(stored: &StoredApiKey) -> Key {
         expires_at_ms: key.expires_at_ms,
         enabled: key.enabled,
         limits: key.limits,
-        allowed_ips: key.allowed_ips.iter().filter_map(range).collect(),
+        allowed_ips: key.allowed_ips.iter().filter_map(|text| range(text)).collect(),
         paths: key.path_policy.as_ref().map(PathMatcher::new),
         models: globs(&key.models),
+    }
+}
+
+/// A range of addresses, or one. IPv4 written as IPv6 (RFC 4291 §2.5.5.2) is IPv4: so are clients' addresses.
+fn range(text: &str) -> Option<IpNet> {
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let range = text.parse::<IpNet>().ok().or_else(one)?;
+    match (range, range.addr().to_canonical()) {
+        (IpNet::V6(_), IpAddr::V4(mapped)) if range.prefix_len() >= 96 => {
+            IpNet::new(IpAddr::V4(mapped), range.prefix_len() - 96).ok()
+        }
+        _ => Some(range),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_range_is_the_same_in_either_family() {
+        let shown = |text: &str| range(text).map(|range| range.to_string());
+        assert_eq!(shown("10.0.0.0/8").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(shown("::ffff:10.0.0.0/104").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(shown("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1/32"));
+        assert_eq!(shown("2001:db8::/32").as_deref(), Some("2001:db8::/32"));
+        assert_eq!(shown("2001:db8::1").as_deref(), Some("2001:db8::1/128"));
+        assert_eq!(shown("here"), None);
+    }
 
     #[test]
     fn every_auth_style_presents_the_secret_its_own_way() {

@@ -105,7 +105,8 @@ fn is_read(method: &Method) -> bool {
 fn is_inference(method: &Method, path: &str) -> bool {
     let path = path.trim_start_matches('/');
     if is_read(method) {
-        return is_model_list(path);
+        // OpenAI's realtime sessions begin as a GET that becomes a WebSocket.
+        return is_model_list(path) || path.strip_suffix("realtime").is_some_and(is_prefix);
     }
     if *method != Method::POST {
         return false;
@@ -184,6 +185,7 @@ mod tests {
         ] {
             assert!(!policy.allows(&Method::POST, path), "{path}");
         }
+        assert!(policy.allows(&Method::GET, "/v1/realtime"));
         assert!(!policy.allows(&Method::GET, "/v1/files"));
         assert!(!policy.allows(&Method::GET, "/v1/files/models"));
         assert!(!policy.allows(&Method::DELETE, "/v1/models/ft-1"));

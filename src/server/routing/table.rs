@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -21,7 +24,7 @@ use crate::{
         rate_limit::{KeyLimits, UpstreamLimits},
     },
     server::{
-        balance::weighted::Credits,
+        balance::{large::Layout, weighted::Credits},
         health::{credential::CredentialState, panic::Valve, provider::ProviderState},
         secret::token::HashedKey,
         upstream::pool::Pool,
@@ -35,6 +38,8 @@ pub struct Table {
     pub revision: i64,
     pub(super) keys: HashMap<HashedKey, Arc<Key>>,
     pub(super) groups: HashMap<Box<str>, Arc<Group>>,
+    /// Providers that active checks may ask: switched on, with weight in a group that is switched on.
+    pub checked: Vec<Arc<Provider>>,
     /// Providers as stored, for views of health.
     pub providers: Vec<model::provider::Provider>,
     /// Groups as stored, for views of health.
@@ -129,6 +134,8 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Tier of each member, beside `members`.
     pub tiers: Vec<u32>,
+    /// How a large group is drawn from; `None` walks over all members.
+    pub layout: Option<Layout>,
     /// What outlives tables.
     pub memory: Arc<GroupMemory>,
 }
@@ -152,6 +159,34 @@ pub struct GroupMemory {
     pub valve: Mutex<Valve>,
     /// Retries left. Held for one question.
     pub retries: Mutex<RetryBudget>,
+    /// Whose turn it is in a large group that goes round.
+    pub turn: AtomicUsize,
+    /// Attempts of a large group in flight, until their bodies end.
+    in_flight: AtomicU32,
+}
+
+impl GroupMemory {
+    /// Attempts in flight, where they are counted.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Counts an attempt in flight until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> GroupUse {
+        self.in_flight.fetch_add(1, Relaxed);
+        GroupUse { memory: Arc::clone(self) }
+    }
+}
+
+/// An attempt of a large group in flight; counted out when dropped.
+pub struct GroupUse {
+    memory: Arc<GroupMemory>,
+}
+
+impl Drop for GroupUse {
+    fn drop(&mut self) {
+        self.memory.in_flight.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A provider, ready to be asked.
@@ -192,6 +227,9 @@ pub struct Provider {
     pub limits: UpstreamLimits,
     /// Path below the base address that active checks ask for; `None` checks by connecting only.
     pub check_path: Option<Box<str>>,
+    /// Path below the base address that costs nothing and needs a credential: the check's, or the
+    /// list of models.
+    pub proof_path: Option<Box<str>>,
     /// Live state.
     pub state: Arc<ProviderState>,
     /// Connections.

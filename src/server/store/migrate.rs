@@ -32,12 +32,14 @@ const SQLITE_CONFIG: &[Migration] = scripts![
     1 "configuration" "sqlite/config/0001_configuration.sql",
     2 "connection" "sqlite/config/0002_connection.sql",
 ];
-const SQLITE_LOG: &[Migration] = scripts![1 "requests" "sqlite/log/0001_requests.sql"];
+const SQLITE_LOG: &[Migration] =
+    scripts![1 "requests" "sqlite/log/0001_requests.sql", 2 "cap uses" "sqlite/log/0002_cap_uses.sql"];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
     2 "connection" "postgres/config/0002_connection.sql",
 ];
-const POSTGRES_LOG: &[Migration] = scripts![1 "requests" "postgres/log/0001_requests.sql"];
+const POSTGRES_LOG: &[Migration] =
+    scripts![1 "requests" "postgres/log/0001_requests.sql", 2 "cap uses" "postgres/log/0002_cap_uses.sql"];
 
 /// A migration and when it was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! From a provider's address to a connection: name, address check, TCP, TLS, each with its own fault.
+//! From a provider's address to a connection: name, address check, TCP, the proxy on the way, TLS, each
+//! with its own fault.
 
 use std::{
     io,
@@ -12,7 +13,14 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::guard::{AddressPolicy, Refused};
+use super::{
+    egress::{self, Egress},
+    guard::{AddressPolicy, Refused},
+};
+use crate::model::{
+    name::BaseUrl,
+    provider::{Connection, Protocol},
+};
 
 /// Wait before the next address is tried beside the first (RFC 8305 §5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
@@ -44,9 +52,20 @@ pub enum ConnectFault {
         /// Why.
         source: io::Error,
     },
+    /// The proxy on the way gave no tunnel.
+    #[error("the egress proxy {proxy} {reason}")]
+    Proxy {
+        /// Its address.
+        proxy: String,
+        /// What it did.
+        reason: String,
+    },
     /// TLS failed: certificate, name or protocol.
     #[error("TLS failed: {0}")]
     Tls(io::Error),
+    /// There is a connection, but not one for the protocol asked for.
+    #[error("{0}")]
+    Protocol(String),
     /// All of it took too long.
     #[error("no connection within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -69,6 +88,10 @@ pub struct Connector {
     pub port: u16,
     /// TLS, where the scheme asks for it.
     pub tls: Option<Arc<ClientConfig>>,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// The proxy to go through.
+    pub egress: Option<Egress>,
     /// Which addresses are allowed.
     pub policy: Arc<AddressPolicy>,
     /// For name, TCP and TLS together.
@@ -76,30 +99,84 @@ pub struct Connector {
 }
 
 impl Connector {
+    /// How to reach the provider at this address, directly or as its connection options say.
+    pub fn new(
+        base_url: &BaseUrl,
+        connection: &Connection,
+        tls: Option<Arc<ClientConfig>>,
+        policy: Arc<AddressPolicy>,
+        timeout: Duration,
+    ) -> Self {
+        let host = |url: &BaseUrl| url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        // A proxy that cannot be read is none that answers: never a way around it.
+        let egress = connection.egress_proxy.as_deref().map(|proxy| match BaseUrl::parse(proxy) {
+            Ok(proxy) => Egress { host: host(&proxy), port: proxy.port() },
+            Err(_) => Egress { host: String::new(), port: 0 },
+        });
+        Self {
+            host: host(base_url),
+            port: base_url.port(),
+            tls,
+            protocol: connection.protocol,
+            egress,
+            policy,
+            timeout,
+        }
+    }
+
     /// Connects within the time limit.
     pub async fn connect(&self) -> Result<Stream, ConnectFault> {
-        match tokio::time::timeout(self.timeout, self.connect_without_limit()).await {
+        self.connect_for(self.protocol).await
+    }
+
+    /// Connects for this protocol, whatever the provider's own is.
+    pub async fn connect_for(&self, protocol: Protocol) -> Result<Stream, ConnectFault> {
+        match tokio::time::timeout(self.timeout, self.connect_without_limit(protocol)).await {
             Ok(result) => result,
             Err(_) => Err(ConnectFault::Timeout(self.timeout)),
         }
     }
 
-    async fn connect_without_limit(&self) -> Result<Stream, ConnectFault> {
-        let tcp = self.tcp().await?;
+    async fn connect_without_limit(&self, protocol: Protocol) -> Result<Stream, ConnectFault> {
+        let mut tcp = self.tcp().await?;
+        if let Some(egress) = &self.egress {
+            let refused = |reason| ConnectFault::Proxy { proxy: egress.to_string(), reason };
+            egress::tunnel(&mut tcp, &self.host, self.port).await.map_err(refused)?;
+        }
         let Some(config) = &self.tls else { return Ok(Stream::Plain(tcp)) };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| ConnectFault::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let tls = TlsConnector::from(config.clone()).connect(name, tcp).await.map_err(ConnectFault::Tls)?;
+        let word: &[u8] = match protocol {
+            Protocol::Http1 => b"http/1.1",
+            Protocol::Http2 => b"h2",
+        };
+        let connector = TlsConnector::from(config.clone());
+        let tls = connector.with_alpn(vec![word.to_vec()]).connect(name, tcp).await.map_err(ConnectFault::Tls)?;
+        // A server without ALPN speaks HTTP/1.1.
+        if protocol == Protocol::Http2 && tls.get_ref().1.alpn_protocol() != Some(word) {
+            return Err(ConnectFault::Protocol("the provider does not offer HTTP/2 (ALPN h2)".to_owned()));
+        }
         Ok(Stream::Tls(Box::new(tls)))
     }
 
-    /// The addresses of the provider that are allowed.
+    /// The addresses that are connected to, as far as they are allowed: the provider's, or its proxy's.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectFault> {
-        let found: Vec<SocketAddr> = match self.host.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::new(ip, self.port)],
-            Err(_) => tokio::net::lookup_host((self.host.as_str(), self.port))
+        let (host, port) = match &self.egress {
+            None => (&self.host, self.port),
+            Some(egress) => {
+                // Names are the proxy's to resolve; an address is refused here as it would be without it.
+                if let Ok(ip) = self.host.parse::<IpAddr>() {
+                    let refused = |reason| ConnectFault::Refused { address: ip, reason };
+                    self.policy.check(SocketAddr::new(ip, self.port)).map_err(refused)?;
+                }
+                (&egress.host, egress.port)
+            }
+        };
+        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+            Ok(ip) => vec![SocketAddr::new(ip, port)],
+            Err(_) => tokio::net::lookup_host((host.as_str(), port))
                 .await
-                .map_err(|error| ConnectFault::Dns { host: self.host.clone(), reason: error.to_string() })?
+                .map_err(|error| ConnectFault::Dns { host: host.clone(), reason: error.to_string() })?
                 .collect(),
         };
         let mut refused = None;
@@ -111,7 +188,7 @@ impl Connector {
             }
         }
         if allowed.is_empty() {
-            let nothing = || ConnectFault::Dns { host: self.host.clone(), reason: "no address found".to_owned() };
+            let nothing = || ConnectFault::Dns { host: host.clone(), reason: "no address found".to_owned() };
             return Err(refused.unwrap_or_else(nothing));
         }
         Ok(allowed)
@@ -144,5 +221,63 @@ impl Connector {
                 return Err(last.unwrap_or(ConnectFault::Timeout(self.timeout)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fault(url: &str, egress_proxy: Option<&str>, allow_private: bool) -> ConnectFault {
+        let url = BaseUrl::parse(url).expect("an address");
+        let connection = Connection { egress_proxy: egress_proxy.map(str::to_owned), ..Connection::default() };
+        let policy = Arc::new(AddressPolicy { allow_private, own_listeners: vec![] });
+        let connector = Connector::new(&url, &connection, None, policy, Duration::from_secs(5));
+        connector.connect().await.err().expect("refused")
+    }
+
+    #[tokio::test]
+    async fn a_forbidden_address_is_refused_in_the_connector_in_every_spelling() {
+        for host in [
+            "169.254.169.254",
+            "[::ffff:169.254.169.254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[fe80::1]",
+            "[fd00:ec2::254]",
+            "0.0.0.0",
+            "[::]",
+            "255.255.255.255",
+            // These are no addresses to a parser of addresses, but a resolver makes them some.
+            "2852039166",
+            "0xa9fea9fe",
+            "0xa9.0xfe.0xa9.0xfe",
+            "0251.0376.0251.0376",
+            "025177524776",
+            "169.254.43518",
+            "169.16689662",
+            "0",
+            "0x0",
+        ] {
+            let fault = fault(&format!("http://{host}:9"), None, true).await;
+            let refused = matches!(fault, ConnectFault::Refused { .. } | ConnectFault::Dns { .. });
+            assert!(refused, "{host}: {fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_judged_by_what_it_resolves_to() {
+        for host in ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "017700000001"] {
+            let fault = fault(&format!("http://{host}:9"), None, false).await;
+            let refused = matches!(fault, ConnectFault::Refused { reason: Refused::Private, .. });
+            assert!(refused || matches!(fault, ConnectFault::Dns { .. }), "{host}: {fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_no_way_around_the_guard() {
+        let metadata = fault("http://provider.example", Some("http://169.254.169.254:80"), true).await;
+        assert!(matches!(metadata, ConnectFault::Refused { reason: Refused::LinkLocal, .. }), "{metadata}");
+        let behind = fault("http://169.254.169.254", Some("http://127.0.0.1:9"), true).await;
+        assert!(matches!(behind, ConnectFault::Refused { reason: Refused::LinkLocal, .. }), "{behind}");
     }
 }

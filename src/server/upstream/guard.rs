@@ -47,33 +47,47 @@ impl AddressPolicy {
     }
 
     fn check_v4(&self, ip: Ipv4Addr) -> Result<(), Refused> {
-        let [a, b, ..] = ip.octets();
-        // Azure's wire server and Alibaba's metadata service stand outside the link-local range.
-        if ip.is_link_local() || ip == Ipv4Addr::new(168, 63, 129, 16) || ip == Ipv4Addr::new(100, 100, 100, 200) {
+        let [a, b, c, _] = ip.octets();
+        if ip.is_link_local() || METADATA_V4.contains(&ip) {
             return Err(Refused::LinkLocal);
         }
-        if a == 0 || ip.is_multicast() || ip.is_broadcast() || a >= 240 {
+        let documentation = matches!((a, b, c), (192, 0, 2) | (198, 51, 100) | (203, 0, 113));
+        if a == 0 || ip.is_multicast() || ip.is_broadcast() || a >= 240 || documentation {
             return Err(Refused::NotAHost);
         }
-        let shared = a == 100 && (64..128).contains(&b);
-        let private = ip.is_loopback() || ip.is_private() || shared;
+        // Carriers' shared space (RFC 6598), IETF protocol assignments (RFC 6890), benchmarks (RFC 2544).
+        let special = (a == 100 && (64..128).contains(&b)) || (a, b, c) == (192, 0, 0) || (a == 198 && b & !1 == 18);
+        let private = ip.is_loopback() || ip.is_private() || special;
         if private && !self.allow_private { Err(Refused::Private) } else { Ok(()) }
     }
 
     fn check_v6(&self, ip: Ipv6Addr) -> Result<(), Refused> {
-        const EC2_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-        if ip.is_unicast_link_local() || ip == EC2_METADATA {
+        if ip.is_unicast_link_local() || METADATA_V6.contains(&ip) {
             return Err(Refused::LinkLocal);
         }
-        if ip.is_unspecified() || ip.is_multicast() {
+        let [a, b, ..] = ip.segments();
+        let documentation = (a == 0x2001 && b == 0xdb8) || (a == 0x3fff && b < 0x1000);
+        // 100::/64 throws away what it gets (RFC 6666).
+        let discards = ip.segments()[..4] == [0x100, 0, 0, 0];
+        if ip.is_unspecified() || ip.is_multicast() || documentation || discards {
             return Err(Refused::NotAHost);
         }
-        let private = ip.is_loopback() || ip.is_unique_local();
+        // fec0::/10 was once what fc00::/7 is (RFC 3879).
+        let private = ip.is_loopback() || ip.is_unique_local() || a & 0xffc0 == 0xfec0;
         if private && !self.allow_private { Err(Refused::Private) } else { Ok(()) }
     }
 }
 
-/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// Metadata services outside of the link-local range: Azure's wire server, Alibaba's, Oracle's first.
+const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
+
+/// Those of Amazon and Google on IPv6.
+const METADATA_V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+
+/// The IPv4 address inside an IPv6 one: mapped, compatible, translated (RFC 2765), NAT64 (RFC 6052, RFC
+/// 8215), 6to4 (RFC 3056), Teredo (RFC 4380), ISATAP (RFC 5214).
 fn canonical(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     let [a, b, c, d, e, f, g, h] = v6.segments();
@@ -82,8 +96,11 @@ fn canonical(ip: IpAddr) -> IpAddr {
         (0, 0) if (c, d, e) == (0, 0, 0) && (f == 0xffff || (f == 0 && (g, h) != (0, 0) && (g, h) != (0, 1))) => {
             v4(g, h)
         }
+        (0, 0) if (c, d, e, f) == (0, 0, 0xffff, 0) => v4(g, h),
         (0x64, 0xff9b) => v4(g, h),
         (0x2002, _) => v4(b, c),
+        (0x2001, 0) => v4(!g, !h),
+        _ if e & !0x200 == 0 && f == 0x5efe => v4(g, h),
         _ => ip,
     }
 }
@@ -96,21 +113,96 @@ mod tests {
         policy.check(SocketAddr::new(ip.parse().expect("an address"), 80))
     }
 
+    const LINK_LOCAL: [&str; 27] = [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.0.0",
+        "169.254.255.255",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "::ffff:169.254.169.254",
+        "::ffff:a9fe:a9fe",
+        "0:0:0:0:0:ffff:169.254.169.254",
+        "::169.254.169.254",
+        "::a9fe:a9fe",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "2002:a9fe:a9fe::1",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
+        "2001:db9::5efe:169.254.169.254",
+        "2001:db9::200:5efe:169.254.169.254",
+        "::ffff:168.63.129.16",
+        "::ffff:100.100.100.200",
+        "fe80::1",
+        "febf::1",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+    ];
+
+    const NOT_A_HOST: [&str; 24] = [
+        "0.0.0.0",
+        "0.1.2.3",
+        "0.255.255.255",
+        "224.0.0.1",
+        "239.255.255.255",
+        "240.0.0.1",
+        "254.1.1.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "::",
+        "::ffff:0.0.0.0",
+        "::ffff:224.0.0.1",
+        "::ffff:255.255.255.255",
+        "64:ff9b::",
+        "2002::",
+        "2002:e000:1::",
+        "ff02::1",
+        "ff05::2",
+        "ff0e::1",
+        "2001:db8::1",
+        "3fff::1",
+        "100::1",
+    ];
+
+    const PRIVATE: [&str; 26] = [
+        "127.0.0.1",
+        "127.1.2.3",
+        "127.255.255.255",
+        "10.0.0.1",
+        "10.255.255.255",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.0.1",
+        "192.168.255.255",
+        "100.64.0.1",
+        "100.127.255.255",
+        "192.0.0.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::192.168.1.1",
+        "2002:7f00:1::",
+        "2002:c0a8:101::1",
+        "fc00::1",
+        "fdff::1",
+        "fec0::1",
+    ];
+
     #[test]
     fn metadata_and_link_local_addresses_are_refused_in_every_disguise() {
         let open = AddressPolicy { allow_private: true, own_listeners: vec![] };
-        for ip in [
-            "169.254.169.254",
-            "169.254.0.1",
-            "::ffff:169.254.169.254",
-            "::169.254.169.254",
-            "64:ff9b::a9fe:a9fe",
-            "2002:a9fe:a9fe::",
-            "fe80::1",
-            "fd00:ec2::254",
-            "100.100.100.200",
-            "168.63.129.16",
-        ] {
+        for ip in LINK_LOCAL {
             assert_eq!(check(&open, ip), Err(Refused::LinkLocal), "{ip}");
         }
     }
@@ -118,8 +210,7 @@ mod tests {
     #[test]
     fn what_is_not_a_host_is_refused() {
         let open = AddressPolicy { allow_private: true, own_listeners: vec![] };
-        for ip in ["0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "ff02::1", "::ffff:0.0.0.0"]
-        {
+        for ip in NOT_A_HOST {
             assert_eq!(check(&open, ip), Err(Refused::NotAHost), "{ip}");
         }
     }
@@ -128,14 +219,13 @@ mod tests {
     fn private_addresses_follow_the_setting() {
         let open = AddressPolicy { allow_private: true, own_listeners: vec![] };
         let closed = AddressPolicy::default();
-        for ip in
-            ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "::1", "fc00::1", "::ffff:127.0.0.1"]
-        {
+        for ip in PRIVATE {
             assert_eq!(check(&open, ip), Ok(()), "{ip}");
             assert_eq!(check(&closed, ip), Err(Refused::Private), "{ip}");
         }
-        assert_eq!(check(&closed, "1.1.1.1"), Ok(()));
-        assert_eq!(check(&closed, "2606:4700::1111"), Ok(()));
+        for ip in ["1.1.1.1", "100.63.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111", "64:ff9b::1.1.1.1"] {
+            assert_eq!(check(&closed, ip), Ok(()), "{ip}");
+        }
     }
 
     #[test]

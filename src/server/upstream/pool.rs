@@ -1,40 +1,30 @@
-//! Keep-alive connections to one provider.
+//! Connections to one provider, whatever is spoken on them.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use tokio::io::DuplexStream;
 
 use super::{
     body::{InboundFault, Outbound},
-    connect::{ConnectFault, Connector, Stream},
+    connect::{ConnectFault, Connector},
+    http1::{self, Kept},
+    http2::{self, Shared},
 };
+use crate::model::provider::Protocol;
 
 /// Shorter than the 60 s after which many servers close: fewer requests meet a closing connection.
-const IDLE_LIMIT: Duration = Duration::from_secs(50);
-/// Idle connections kept per provider.
-const IDLE_MAX: usize = 512;
+pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(50);
 /// A response head beyond this is a fault of the provider.
-const HEAD_BYTES: usize = 256 * 1024;
-const HEAD_FIELDS: usize = 200;
+pub(super) const HEAD_BYTES: usize = 256 * 1024;
+pub(super) const HEAD_FIELDS: usize = 200;
 
-/// Connections to one provider. The lock guards a vector push or pop; nothing is awaited under it.
+/// Connections to one provider.
 pub struct Pool {
     connector: Connector,
-    idle: Mutex<Vec<Idle>>,
-}
-
-struct Idle {
-    sender: SendRequest<Outbound>,
-    since: Instant,
+    kept: Kept,
+    shared: Shared,
 }
 
 /// Whether a kept connection will do.
@@ -46,35 +36,58 @@ pub enum Freshness {
     Fresh,
 }
 
-/// A connection for one exchange. Dropped before [`Lease::release`], it is closed, and with it the exchange.
+/// A place for one exchange: a connection of HTTP/1.1 or a stream of HTTP/2. Dropped before the answer
+/// has ended, it ends the exchange: the connection is closed, the stream is reset.
 pub struct Lease {
-    sender: SendRequest<Outbound>,
+    channel: Channel,
     pool: Arc<Pool>,
-    /// Whether it has carried an exchange before.
+    /// Whether its connection carried an exchange before.
     pub reused: bool,
+}
+
+enum Channel {
+    Http1(SendRequest<Outbound>),
+    Http2(http2::Stream),
+    /// HTTP/1.1 with nobody but this process: never kept.
+    Played(SendRequest<Outbound>),
 }
 
 /// Why an exchange failed before the response head.
 #[derive(Debug, thiserror::Error)]
 pub enum SendFault {
-    /// The connection was gone before a byte of the request was written: the request comes back whole.
+    /// The provider did not look at the request: the connection was gone before a byte of it was
+    /// written, or the stream was refused. The request comes back whole.
     #[error("the connection was closed before the request was sent")]
     NotSent(Box<Request<Outbound>>),
     /// Reset or end before a byte of the response.
     #[error("the provider closed the connection before answering")]
     Reset(#[source] hyper::Error),
-    /// What came was not an HTTP response.
+    /// What came cannot be passed on.
     #[error("the provider's answer is not valid HTTP")]
-    Invalid(#[source] hyper::Error),
+    Invalid(#[source] Unusable),
     /// The client's body failed while it was being sent.
     #[error("{0}")]
     Inbound(InboundFault),
 }
 
+/// What is wrong with a response head.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It cannot be read.
+    #[error("{0}")]
+    Unreadable(hyper::Error),
+    /// Where its body ends would be a matter of opinion (RFC 9112 §6.3).
+    #[error("it has both a length and a transfer coding, or a coding other than chunked")]
+    Framing,
+    /// It changes the protocol without having been asked, or to another one.
+    #[error("it switches protocols unasked")]
+    Switch,
+}
+
 impl Pool {
     /// A pool without connections.
     pub fn new(connector: Connector) -> Arc<Self> {
-        Arc::new(Self { connector, idle: Mutex::new(Vec::new()) })
+        Arc::new(Self { connector, kept: Kept::default(), shared: Shared::default() })
     }
 
     /// How it connects.
@@ -84,98 +97,82 @@ impl Pool {
 
     /// A kept connection or a new one.
     pub async fn lease(self: &Arc<Self>, freshness: Freshness) -> Result<Lease, ConnectFault> {
-        if freshness == Freshness::Any {
-            while let Some(mut sender) = self.pop() {
-                // Ready at once, unless the peer closed it meanwhile.
-                if sender.ready().await.is_ok() {
-                    return Ok(Lease { sender, pool: self.clone(), reused: true });
+        let (channel, reused) = match self.connector.protocol {
+            Protocol::Http1 => {
+                let kept = if freshness == Freshness::Any { self.kept.take().await } else { None };
+                match kept {
+                    Some(sender) => (Channel::Http1(sender), true),
+                    None => (Channel::Http1(http1::open(&self.connector).await?), false),
                 }
             }
-        }
-        let sender = self.open().await?;
-        Ok(Lease { sender, pool: self.clone(), reused: false })
+            Protocol::Http2 => {
+                let (stream, reused) = self.shared.stream(&self.connector, freshness).await?;
+                (Channel::Http2(stream), reused)
+            }
+        };
+        Ok(Lease { channel, pool: self.clone(), reused })
     }
 
     /// A connection over a pipe of this process: see [`super::played`].
     pub(super) async fn lease_over(self: &Arc<Self>, pipe: DuplexStream) -> Result<Lease, ConnectFault> {
-        let sender = handshake(TokioIo::new(pipe)).await?;
-        Ok(Lease { sender, pool: self.clone(), reused: false })
+        let sender = http1::open_over(pipe).await?;
+        Ok(Lease { channel: Channel::Played(sender), pool: self.clone(), reused: false })
     }
 
-    fn pop(&self) -> Option<SendRequest<Outbound>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(kept) = idle.pop() {
-            if !kept.sender.is_closed() && kept.since.elapsed() < IDLE_LIMIT {
-                return Some(kept.sender);
-            }
-        }
-        None
+    /// A new connection of HTTP/1.1, whatever the provider speaks: only there can a protocol be switched.
+    pub async fn lease_for_upgrade(self: &Arc<Self>) -> Result<Lease, ConnectFault> {
+        let sender = http1::open(&self.connector).await?;
+        Ok(Lease { channel: Channel::Http1(sender), pool: self.clone(), reused: false })
     }
-
-    fn push(&self, sender: SendRequest<Outbound>) {
-        let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // The oldest stand first: when one is stale, so are those before it.
-        let stale = idle.iter().take_while(|kept| now.duration_since(kept.since) >= IDLE_LIMIT).count();
-        if stale > 0 {
-            idle.drain(..stale);
-        }
-        if idle.len() < IDLE_MAX {
-            idle.push(Idle { sender, since: now });
-        }
-    }
-
-    async fn open(&self) -> Result<SendRequest<Outbound>, ConnectFault> {
-        match self.connector.connect().await? {
-            Stream::Plain(stream) => handshake(TokioIo::new(stream)).await,
-            Stream::Tls(stream) => handshake(TokioIo::new(*stream)).await,
-        }
-    }
-}
-
-async fn handshake<T>(io: T) -> Result<SendRequest<Outbound>, ConnectFault>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_headers(HEAD_FIELDS)
-        .max_header_size(HEAD_BYTES)
-        .handshake(io)
-        .await
-        .map_err(|error| ConnectFault::Tls(std::io::Error::other(error)))?;
-    // It ends with its lease or its place in the pool: dropping the sender closes it.
-    tokio::spawn(connection.with_upgrades());
-    Ok(sender)
 }
 
 impl Lease {
     /// Sends the request and waits for the response head. Dropping the future cancels the exchange.
     pub async fn send(&mut self, request: Request<Outbound>) -> Result<Response<Incoming>, SendFault> {
-        self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
-            Some(request) => SendFault::NotSent(Box::new(request)),
-            None => classify(error.into_error()),
-        })
+        let asks_to_switch = request.headers().contains_key(header::UPGRADE);
+        let response = match &mut self.channel {
+            Channel::Http1(sender) | Channel::Played(sender) => http1::send(sender, request).await?,
+            Channel::Http2(stream) => stream.send(request).await?,
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(asks_to_switch && switches(response.headers())) {
+            return Err(SendFault::Invalid(Unusable::Switch));
+        }
+        if !is_framed_once(response.headers()) {
+            return Err(SendFault::Invalid(Unusable::Framing));
+        }
+        Ok(response)
+    }
+
+    /// Whether the exchange may have failed because its connection had been kept for too long; a stream
+    /// that the peer reset by itself did not.
+    pub fn was_stale(&self, error: &hyper::Error) -> bool {
+        self.reused && !http2::was_reset(error)
     }
 
     /// Keeps the connection for the next exchange; call it when the body has ended well.
     pub fn release(self) {
-        if !self.sender.is_closed() {
-            self.pool.push(self.sender);
+        // A connection opened to switch protocols does not belong among streams.
+        if let Channel::Http1(sender) = self.channel
+            && self.pool.connector.protocol == Protocol::Http1
+        {
+            self.pool.kept.keep(sender);
         }
     }
 }
 
-fn classify(error: hyper::Error) -> SendFault {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        if let Some(fault) = inner.downcast_ref::<InboundFault>() {
-            return SendFault::Inbound(*fault);
+/// Whether a 101 switches to WebSocket, the only protocol that is asked for.
+fn switches(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// hyper lets a coding win over a length, and takes off only the last coding.
+fn is_framed_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => {
+            only.as_bytes().eq_ignore_ascii_case(b"chunked") && !headers.contains_key(header::CONTENT_LENGTH)
         }
-        cause = inner.source();
-    }
-    if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
-        SendFault::Invalid(error)
-    } else {
-        SendFault::Reset(error)
+        _ => false,
     }
 }

@@ -24,12 +24,12 @@ pub enum TlsError {
     Config(#[from] rustls::Error),
 }
 
-/// The client configuration of one provider; `ca_file` adds authorities.
+/// The client configuration of one provider; `ca_file` adds authorities. The protocol is named when connecting.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let extra = ca_file.map(read_certificates).transpose()?.unwrap_or_default();
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let mut config = match platform_verifier(&extra, provider) {
+    let config = match platform_verifier(&extra, provider) {
         Some(verifier) => {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
         }
@@ -41,7 +41,6 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
             builder.with_root_certificates(roots).with_no_client_auth()
         }
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

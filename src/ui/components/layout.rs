@@ -2,8 +2,11 @@
 
 pub mod bar;
 pub mod frame;
+pub mod gone;
+pub mod help;
 pub mod navigation;
 pub mod switches;
 
 pub use bar::{Crumb, PageBar, StalePill};
 pub use frame::Frame;
+pub use gone::Gone;

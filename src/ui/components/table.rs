@@ -2,9 +2,13 @@
 //! that has nothing to show.
 
 pub mod face;
+pub mod frame;
 pub mod list;
+pub mod paged;
 pub mod select;
 
 pub use face::{EmptyFiltered, EmptyFirst, ListSkeleton};
+pub use frame::ListFrame;
 pub use list::{ListState, Pager, SearchBox, SortHead};
+pub use paged::{PER_PAGE, Paged, paged};
 pub use select::{BulkBar, RowCheck, Selection};

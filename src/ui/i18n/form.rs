@@ -19,6 +19,7 @@ phrases! {
     enabled => "Enabled", "已启用";
     more_actions(name: &str) => "More actions for {name}", "{name} 的更多操作";
     revision_word(number: i64) => "revision {number}", "版本 {number}";
+    delete_thing(name: &str) => "Delete {name}", "删除 {name}";
     remove_thing(name: &str) => "Remove {name}", "移除 {name}";
     select_thing(name: &str) => "Select {name}", "选择 {name}";
     select_all => "Select all", "全选";

@@ -94,6 +94,31 @@ phrases! {
     keepalive => "Keep-alive after", "保活间隔";
     keepalive_hint => "Comments in the silence while a stream is held. 0 is off.", "保留流期间静默时发送注释。0 表示关闭。";
 
+    sticky_by => "Holds on to", "保持依据";
+    sticky_key => "The API key", "API 密钥";
+    sticky_key_hint => "Without a key the client’s address", "没有密钥时使用客户端地址";
+    sticky_ip => "The client’s address", "客户端地址";
+    sticky_ip_hint => "As it reaches the gateway, behind trusted proxies the original one", "到达网关的地址；经可信代理时为原始地址";
+    sticky_header => "A header", "请求头";
+    sticky_header_hint => "Its value, such as the id of a conversation; without it the key", "取其值，例如会话 ID；缺少时使用密钥";
+    sticky_header_name => "Name of the header", "请求头名称";
+
+    outcome_rules => "What answers mean", "响应判定规则";
+    outcome_rules_hint => "Ahead of the built-in table; the first rule that fits decides", "先于内置判定表；首条匹配的规则生效";
+    no_outcome_rules => "No rules: the built-in table decides.", "没有规则，由内置判定表决定。";
+    add_rule => "Add rule", "添加规则";
+    rule_number(number: usize) => "Rule {number}", "规则 {number}";
+    remove_rule(number: usize) => "Remove rule {number}", "移除规则 {number}";
+    status_from => "Status from", "状态码从";
+    status_to => "to", "到";
+    means => "It means", "判定为";
+    body_contains => "Body contains", "正文包含";
+    body_contains_hint => "In any case, in the first 64 KiB of an error", "不区分大小写，仅看错误正文前 64 KiB";
+    rule_header => "Header", "响应头";
+    rule_header_hint => "Its name, or name: part of its value", "名称，或“名称: 部分值”";
+    websocket => "Pass WebSocket upgrades on", "转发 WebSocket 升级";
+    websocket_hint => "For realtime endpoints: after the upgrade bytes pass both ways, without failover", "用于实时接口：升级后双向透传，不再故障转移";
+
     anonymous => "Access without a key", "允许无密钥访问";
     anonymous_hint => "Anybody who reaches this address spends your credentials. Limits count per client address.", "任何能访问此地址的人都会使用你的凭据。限额按客户端地址计算。";
     origins => "Browser origins", "浏览器来源";

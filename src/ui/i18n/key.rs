@@ -14,7 +14,6 @@ phrases! {
     expires => "Expires", "过期时间";
     never_used => "never", "从未";
     count(total: usize) => "{total} in all", "共 {total} 个密钥";
-    first_rows(shown: usize) => "only the first {shown} are here; search finds the others", "此处仅有前 {shown} 个，其余可通过搜索找到";
     none_yet => "No API keys yet", "还没有 API 密钥";
     none_yet_hint => "A key lets a program call your groups. It is shown once and stored only as a hash.", "程序凭密钥调用分组。密钥只显示一次，仅保存哈希。";
     none_match => "No key matches", "没有匹配的密钥";

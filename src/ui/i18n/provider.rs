@@ -80,6 +80,14 @@ phrases! {
     rpm => "Requests per minute", "每分钟请求数";
     at_once => "At once", "并发";
     per_day => "Requests per day", "每日请求数";
+    connection => "Connection", "连接";
+    protocol => "Protocol", "协议";
+    http1_hint => "One request at a time on a connection", "每个连接同时处理一个请求";
+    http2_hint => "Many at once: by ALPN over TLS, by prior knowledge without", "一个连接并行多个请求：TLS 下用 ALPN，明文则直接使用";
+    egress_proxy => "Egress proxy", "出站代理";
+    egress_proxy_hint => "On the way to it; those of the environment are never used", "到提供商途经的代理；不会使用环境变量中的代理";
+    check_path => "Path of active checks", "主动检查路径";
+    check_path_hint => "Below the base URL; empty checks by connecting only", "位于基础地址之下；留空则仅检查连接";
     tls => "TLS", "TLS";
     ca_file => "Certificates to trust", "额外信任的证书";
     ca_file_hint => "Path of a PEM file on the server, besides the system’s", "服务器上的 PEM 文件路径，在系统证书之外";

@@ -55,6 +55,15 @@ phrases! {
     unreachable => "Rondo cannot be reached", "无法连接 Rondo";
     unreachable_hint => "The last values stay. Check the network, then try again.", "保留最后一次的数据。检查网络后重试。";
     store_unavailable => "The store cannot be read. Proxying goes on.", "无法读取存储。代理照常工作。";
+    shortcuts => "Keyboard shortcuts", "键盘快捷键";
+    shortcuts_rest => "Keys rest while a field has the focus.", "输入框获得焦点时快捷键不生效。";
+    go_to => "Go to", "前往";
+    on_a_page => "On a page", "页面内";
+    key_search => "Search", "搜索";
+    key_create => "Create", "新建";
+    key_test => "Test", "测试";
+    key_step => "Previous, next request", "上一个、下一个请求";
+    key_escape => "Close or clear", "关闭或清除";
     internal => "Rondo made a mistake", "Rondo 出错了";
     internal_hint(id: &str) => "The server’s log has the details under {id}.", "详情见服务器日志，编号 {id}。";
     failed => "That did not work", "操作未完成";

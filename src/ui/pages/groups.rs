@@ -5,6 +5,7 @@ pub mod explain;
 pub mod list;
 pub mod members;
 pub mod new;
+pub mod outcome_rules;
 pub mod rules;
 pub mod shares;
 

@@ -18,6 +18,8 @@ use crate::{
         },
         i18n::t,
         icon::{Glyph, Icon, Mark},
+        origin::Origin,
+        returned::returned_to,
     },
 };
 
@@ -26,10 +28,12 @@ use crate::{
 pub fn LoginPage() -> impl IntoView {
     let query = use_query_map();
     let next = query.with_untracked(|query| query.get("next").unwrap_or_default());
-    let failure = ServerAction::<Login>::new().value();
+    let returned = returned_to(Login::url());
     let busy = RwSignal::new(false);
-    let failure = move || failure.get().and_then(Result::err).map(|error| view! { <Refused error/> });
-    let host = RwSignal::new(String::new());
+    let username = returned.as_ref().and_then(|returned| returned.typed("username")).unwrap_or_default().to_owned();
+    let failure = returned.map(|returned| view! { <Refused error=returned.error/> });
+    let origin = Origin::here();
+    let host = move || origin.with(|origin| origin.split_once("://").map(|(_, host)| t!(door::to_host, host)));
     let plain = RwSignal::new(false);
     Effect::new(move |_| {
         let place = window().location();
@@ -38,7 +42,6 @@ pub fn LoginPage() -> impl IntoView {
             place.protocol().is_ok_and(|protocol| protocol == "http:")
                 && !matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]"),
         );
-        host.set(place.host().unwrap_or_default());
     });
     view! {
         <Title text=t!(door::sign_in)/>
@@ -49,7 +52,7 @@ pub fn LoginPage() -> impl IntoView {
                 <div class="w-full max-w-88 flex flex-col gap-6">
                     <div>
                         <h1 class="text-3xl font-semibold tracking-tight">{t!(door::sign_in)}</h1>
-                        <p class="text-base text-ink-2 min-h-6">{move || host.with(|host| (!host.is_empty()).then(|| t!(door::to_host, host)))}</p>
+                        <p class="text-base text-ink-2 min-h-6">{host}</p>
                     </div>
                     {failure}
                     <Show when=move || plain.get()><div class="notice notice-warn"><Mark glyph=Glyph::Warn/><p>{t!(door::plain_http)}</p></div></Show>
@@ -58,7 +61,7 @@ pub fn LoginPage() -> impl IntoView {
                     <form method="post" action=Login::url() class="form door-form" on:submit=move |_| busy.set(true)>
                             <input type="hidden" name="next" value=next/>
                             <Field id="username" label=t!(door::username)>
-                                <input id="username" name="username" class="input" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false"/>
+                                <input id="username" name="username" class="input" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false" value=username/>
                             </Field>
                             <PasswordField id="password" name="password" label=t!(door::password)/>
                             <SubmitButton class="btn btn-primary h-10! w-full" busy>{t!(door::sign_in)}</SubmitButton>

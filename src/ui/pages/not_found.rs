@@ -4,19 +4,26 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
-use crate::ui::{components::feedback::Empty, i18n::t};
+use super::login::DoorBar;
+use crate::ui::{i18n::t, lost::tell_lost};
 
 /// Says so, and offers the way back.
 #[component]
 pub fn NotFound() -> impl IntoView {
+    tell_lost();
     let path = use_location().pathname.get_untracked();
     view! {
         <Title text=t!(shell::not_found)/>
-        <main class="min-h-dvh grid place-items-center">
-            <Empty title=t!(shell::not_found) hint=t!(shell::not_found_hint, &path)>
-                <a class="btn btn-primary" href="/admin">{t!(shell::to_dashboard)}</a>
-            </Empty>
-        </main>
+        <div class="door">
+            <DoorBar says=""/>
+            <main class="flex-1 grid place-items-center px-6 pb-24">
+                <div class="flex flex-col gap-3 w-full max-w-lg">
+                    <h1 class="text-xl font-semibold tracking-tight">{t!(shell::not_found)}</h1>
+                    <p class="text-base text-ink-2 wrap-anywhere">{t!(shell::not_found_hint, &path)}</p>
+                    <p class="pt-2"><a class="btn btn-primary" href="/admin">{t!(shell::to_dashboard)}</a></p>
+                </div>
+            </main>
+        </div>
     }
     .into_any()
 }

@@ -1,5 +1,6 @@
 //! Providers: the list, one of them, and its form.
 
+pub mod connection;
 pub mod credentials;
 pub mod delete;
 pub mod detail;

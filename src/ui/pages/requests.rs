@@ -34,6 +34,7 @@ use names::Names;
 /// The log as the open request sees it: which rows are its neighbours, and what ids mean.
 #[derive(Clone, Copy)]
 pub struct Around {
+    page: Resource<Result<Stretch<LogLine>, ApiError>>,
     rows: RwSignal<Vec<RequestId>>,
     names: Resource<Names>,
     search: Memo<String>,
@@ -67,7 +68,7 @@ pub fn Requests() -> impl IntoView {
         || (),
         |()| async { Names::new(all_groups().await, all_providers().await, all_api_keys().await) },
     );
-    let around = Around { rows: RwSignal::new(Vec::new()), names, search: use_location().search };
+    let around = Around { page, rows: RwSignal::new(Vec::new()), names, search: use_location().search };
     provide_context(around);
     let fresh = count_fresh(asked, version);
     let list = move || Suspend::new(async move { face(page.await, asked, around) });

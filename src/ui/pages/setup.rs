@@ -20,7 +20,7 @@ use super::login::DoorBar;
 use crate::{
     api::{api_keys::just_created_key, groups::all_groups, setup::read_setup},
     model::{api_key::CreatedKey, setup::SetupState},
-    ui::{components::toast::Toasts, i18n::t, icon::Icon},
+    ui::{i18n::t, icon::Icon, lost::tell_lost},
 };
 
 /// `/setup`
@@ -34,7 +34,6 @@ pub fn SetupPage() -> impl IntoView {
     let posted = Resource::new(|| (), |()| async { just_created_key().await.ok().flatten() });
     let groups =
         Resource::new(move || created.with(Option::is_some), |_| async { all_groups().await.unwrap_or_default() });
-    let _ = use_context::<Toasts>();
     let body = move || {
         Suspend::new(async move {
             let (state, posted, groups) = (state.await, posted.await, groups.await);
@@ -59,6 +58,7 @@ pub fn SetupPage() -> impl IntoView {
 
 #[component]
 fn NoSetup() -> impl IntoView {
+    tell_lost();
     view! {
         <div class="flex flex-col gap-3 max-w-lg pt-16">
             <h1 class="text-xl font-semibold">{t!(door::no_setup)}</h1>

@@ -1,13 +1,12 @@
 //! People: who may sign in, and what each may do.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
 use super::{api_keys::created::day, providers::form::Trouble};
 use crate::{
     api::users::{CreateUser, all_users, delete_user, reset_user_password, update_user},
     model::{
         error::{ApiError, ApiResult},
-        problem::Problem,
         user::{Permission, Role, User, UserPatch, check_password},
     },
     ui::{
@@ -18,18 +17,17 @@ use crate::{
             form::{Choice, Editor, Field, PasswordField, SubmitButton, Switch, TextField, field::note_id},
             layout::PageBar,
             status::StatusWord,
-            table::{EmptyFiltered, ListSkeleton, ListState, Pager, SearchBox, SortHead},
+            table::{ListFrame, ListSkeleton, ListState, PER_PAGE, SortHead},
             toast::Toasts,
         },
         format,
         i18n::{language, t},
         icon::{Glyph, Icon},
         live::Live,
+        returned::{issue_of, refusal, returned_to},
         session::{Session, role_name},
     },
 };
-
-const PER_PAGE: usize = 50;
 
 /// `/admin/users`
 #[component]
@@ -83,30 +81,25 @@ fn Table(rows: StoredValue<Vec<User>>, state: ListState) -> impl IntoView {
     });
     let page = move || {
         found.with(|found| {
-            found.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>()
+            found.iter().skip((state.page() * PER_PAGE) as usize).take(PER_PAGE as usize).copied().collect::<Vec<_>>()
         })
     };
     let total = Signal::derive(move || found.with(Vec::len));
     let row = move |index: usize| view! { <Row user=rows.with_value(|rows| rows[index].clone()) state/> };
+    let heads = view! {
+        <tr>
+            <SortHead state column="name" title=t!(people::user)/>
+            <th scope="col">{t!(people::state)}</th>
+            <SortHead state column="role" title=t!(people::role)/>
+            <SortHead state column="seen" title=t!(people::last_seen) class="num" figures=true/>
+            <th scope="col" class="num mid">{t!(people::added)}</th>
+            <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
+        </tr>
+    };
     view! {
-        <section class="card">
-            <div class="list-bar"><SearchBox state says=t!(people::find)/></div>
-            <table class="table rows">
-                <thead>
-                    <tr>
-                        <SortHead state column="name" title=t!(people::user)/>
-                        <th scope="col">{t!(people::state)}</th>
-                        <SortHead state column="role" title=t!(people::role)/>
-                        <SortHead state column="seen" title=t!(people::last_seen) class="num" figures=true/>
-                        <th scope="col" class="num mid">{t!(people::added)}</th>
-                        <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
-                    </tr>
-                </thead>
-                <tbody><For each=page key=|index| *index children=row/></tbody>
-            </table>
-            <Show when=move || total.get() == 0><EmptyFiltered title=t!(form::none) clear=Signal::derive(move || state.bare())/></Show>
-            <div class="card-foot"><span>{move || t!(people::count, total.get())}</span><Pager state total per_page=PER_PAGE/></div>
-        </section>
+        <ListFrame state find=t!(people::find) head=heads.into_any() total count=Signal::derive(move || t!(people::count, total.get())) none_match=t!(form::none)>
+            <For each=page key=|index| *index children=row/>
+        </ListFrame>
     }
     .into_any()
 }
@@ -214,20 +207,20 @@ fn NewUser(on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
             changed.run(());
         }
     });
-    let refused = move |field: &str| match action.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => {
-            problems.into_iter().find(|problem: &Problem| problem.field == field).map(|problem| problem.issue)
-        }
-        _ => None,
-    };
+    let failure = refusal(move || action.value().get(), CreateUser::url());
+    let refused = move |field: &str| failure.with(|failure| issue_of(failure.as_ref(), field));
+    let returned = returned_to(CreateUser::url());
+    let typed = |name: &str| returned.as_ref().and_then(|returned| returned.typed(name)).map(str::to_owned);
+    let (username, display_name) = (typed("username"), typed("display_name"));
+    let chosen = typed("role").unwrap_or_else(|| Role::Operator.as_str().to_owned());
     let (name_issue, password_issue) =
         (Signal::derive(move || refused("username")), Signal::derive(move || refused("password")));
-    let trouble = move || match action.value().get() {
-        Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
+    let trouble = move || match failure.get() {
+        Some(error) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
         _ => None,
     };
-    let role = |(word, title, says): (&'static str, String, String)| {
-        view! { <label class="option"><input type="radio" class="check-box" name="role" value=word checked=word == "operator"/><span><b>{title}</b><span class="caption">{says}</span></span></label> }
+    let role = move |(word, title, says): (&'static str, String, String)| {
+        view! { <label class="option"><input type="radio" class="check-box" name="role" value=word checked=word == chosen/><span><b>{title}</b><span class="caption">{says}</span></span></label> }
     };
     view! {
         <ActionForm action>
@@ -236,9 +229,9 @@ fn NewUser(on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
                 {trouble}
                 <div class="form-pair">
                     <Field id="new-username" label=t!(door::username) issue=name_issue>
-                        <input id="new-username" name="username" class="input" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby=note_id("new-username")/>
+                        <input id="new-username" name="username" class="input" required autofocus autocomplete="off" autocapitalize="none" spellcheck="false" value=username aria-describedby=note_id("new-username") aria-invalid=move || name_issue.with(Option::is_some).then_some("true")/>
                     </Field>
-                    <Field id="new-display" label=t!(door::display_name) optional=true><input id="new-display" name="display_name" class="input" autocomplete="off"/></Field>
+                    <Field id="new-display" label=t!(door::display_name) optional=true><input id="new-display" name="display_name" class="input" autocomplete="off" value=display_name/></Field>
                 </div>
                 <PasswordField id="new-password" name="password" label=t!(door::password) hint=format!("{}. {}", t!(door::password_hint), t!(people::password_first)) autocomplete="new-password" issue=password_issue/>
                 <fieldset class="field"><legend class="field-label mb-1.5">{t!(people::role)}</legend><div class="grid gap-2 md:grid-cols-2">{roles().into_iter().map(role).collect_view()}</div></fieldset>

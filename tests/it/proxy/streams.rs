@@ -19,17 +19,27 @@ use crate::world::{
     read_answer,
 };
 
-async fn ask(world: &World) -> TcpStream {
+pub(super) async fn ask(world: &World) -> TcpStream {
+    ask_at(world, "/v1/chat/completions", "{}").await
+}
+
+/// A connection on which this was asked and nothing read.
+pub(super) async fn ask_at(world: &World, path: &str, body: &str) -> TcpStream {
+    ask_with(world, "HTTP/1.1", "connection: close\r\n", path, body).await
+}
+
+async fn ask_with(world: &World, version: &str, headers: &str, path: &str, body: &str) -> TcpStream {
     let mut stream = world.connect().await;
     let request = format!(
-        "POST /api/proxy/prod/v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}",
-        world.key
+        "POST /api/proxy/prod{path} {version}\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        world.key,
+        body.len()
     );
     stream.write_all(request.as_bytes()).await.expect("sent");
     stream
 }
 
-async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+pub(super) async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 4096];
     while !seen.contains(text) {
@@ -79,6 +89,91 @@ async fn a_stream_that_breaks_after_content_ends_with_an_error_event_and_no_clea
     let record = world.log(1).await.remove(0);
     assert_eq!((record.row.outcome, record.attempts.len()), (Outcome::Interrupted, 1));
     assert_eq!(record.attempts[0].outcome, AttemptOutcome::BodyBroken);
+}
+
+#[tokio::test]
+async fn every_dialect_has_its_own_error_event() {
+    for (path, event) in [
+        ("/v1/chat/completions", "\n\ndata: {\"error\":{\"code\":\"upstream_interrupted\""),
+        ("/v1/messages", "\n\nevent: error\ndata: {\"error\":{\"code\":\"upstream_interrupted\""),
+        ("/v1/responses", "\n\nevent: error\ndata: {\"code\":\"upstream_interrupted\""),
+        ("/v1beta/models/m:streamGenerateContent", "\n\ndata: {\"error\":{\"code\":502"),
+        ("/whatever", "\n\ndata: {\"error\":{\"code\":\"upstream_interrupted\""),
+    ] {
+        let broken = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+        let provider = Provider::start(Act::SendAndClose(broken)).await;
+        let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+        let answer = read_answer(&mut ask_at(&world, path, "{}").await).await;
+        let text = answer.text();
+        assert!(text.contains(event) && text.matches("data: ").count() == 2, "{path}: {text}");
+        assert!(!answer.complete && text.starts_with("data: {\"n\":1}\n\n"), "{path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn streams_that_break_count_as_failures_of_their_provider() {
+    let broken = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let provider = Provider::start(Act::SendAndClose(broken)).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    for _ in 0..5 {
+        assert_eq!(read_answer(&mut ask(&world).await).await.status, 200);
+    }
+    assert_eq!(world.health().await[0].state, HealthState::Unhealthy);
+}
+
+#[tokio::test]
+async fn an_exchange_that_takes_too_long_is_ended_by_the_timeout_of_its_kind() {
+    let json_head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (head, chunks, timeouts) in [
+        (json_head.as_bytes().to_vec(), "[1,", "idle_ms: 60000, total_ms: 300, stream_total_ms: 60000"),
+        (sse_head(), "data: {\"n\":1}\n\n", "idle_ms: 60000, total_ms: 60000, stream_total_ms: 300"),
+    ] {
+        let begun = Act::InSteps(vec![[head, chunk(chunks)].concat(), chunk("never")], Arc::new(Notify::new()));
+        let provider = Provider::start(begun).await;
+        let file = group_of(&[("alpha", provider.address, 100)]).replace("idle_ms: 400", timeouts);
+        let world = World::start(&file).await;
+        let asked = Instant::now();
+        let answer = read_answer(&mut ask(&world).await).await;
+        assert!((300..3_000).contains(&asked.elapsed().as_millis()), "{:?}", asked.elapsed());
+        assert!(answer.text().starts_with(chunks) && !answer.complete, "{answer:?}");
+        let record = world.log(1).await.remove(0);
+        assert_eq!(record.row.outcome, Outcome::Interrupted);
+        assert_eq!(record.attempts[0].outcome, AttemptOutcome::TotalTimeout, "{timeouts}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_length_that_falls_silent_is_aborted_at_the_idle_timeout() {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this".to_vec();
+    let provider = Provider::start(Act::InSteps(vec![begun, chunk("never")], Arc::new(Notify::new()))).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let answer = read_answer(&mut ask(&world).await).await;
+    assert!(!answer.complete && answer.text() == "only this", "{answer:?}");
+    assert_eq!(world.log(1).await[0].attempts[0].outcome, AttemptOutcome::IdleTimeout);
+}
+
+#[tokio::test]
+async fn trailers_reach_a_client_that_reads_them_and_nobody_else() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, set-cookie\r\n\r\n\
+                  2\r\nhi\r\n0\r\nx-sum: 7\r\nset-cookie: a=1\r\n\r\n";
+    let provider = Provider::start(Act::Send(answer.as_bytes().to_vec())).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let clients = [
+        ("HTTP/1.1", "te: trailers\r\nconnection: te, close\r\n", true),
+        ("HTTP/1.1", "connection: close\r\n", false),
+        ("HTTP/1.0", "te: trailers\r\n", false),
+    ];
+    for (before, (version, headers, passes)) in clients.into_iter().enumerate() {
+        let mut client = ask_with(&world, version, headers, "/x", "{}").await;
+        let mut seen = String::new();
+        client.read_to_string(&mut seen).await.expect("an answer");
+        assert!(seen.contains("hi") && !seen.contains("a=1"), "{seen}");
+        assert_eq!(seen.contains("x-sum: 7"), passes, "{version} {headers}: {seen}");
+        assert_eq!(provider.seen().last().expect("a request").contains("te: trailers"), headers.contains("trailers"));
+        let record = world.log(before + 1).await.remove(0);
+        assert_eq!(record.row.outcome, Outcome::Served, "{version} {headers}");
+    }
+    assert_eq!(provider.connections(), 1, "trailers end a body well: the connection is kept");
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             status: Some(200),
             started_us: 10,
             first_byte_us: Some(20),
+            first_output_us: None,
             ended_us: 30,
             choice: Some(Choice {
                 tier: 1,
@@ -72,6 +73,7 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
                 credit: Some(-3),
                 in_flight: 2,
                 trial: true,
+                out_of: Some(1_000),
             }),
             chosen: "credits".into(),
             detail: String::new(),

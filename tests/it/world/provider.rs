@@ -2,7 +2,11 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -25,14 +29,34 @@ pub(crate) enum Act {
     Reset,
     /// Never answers.
     Hang,
+    /// Takes its time before it does that.
+    Late(Duration, Box<Act>),
     /// Sends a part, waits to be told, sends the rest.
     InSteps(Vec<Vec<u8>>, Arc<Notify>),
+    /// What this says of each request.
+    Each(Arc<dyn Fn(&Turn<'_>) -> Act + Send + Sync>),
+}
+
+/// Which request it is.
+pub(crate) struct Turn<'a> {
+    /// Head and body as they came.
+    pub(crate) request: &'a str,
+    /// Its number at this provider, from 1.
+    pub(crate) number: usize,
+    /// Its number on its connection, from 1.
+    pub(crate) on_connection: usize,
+}
+
+/// Acts as this says of each request.
+pub(crate) fn each(act: impl Fn(&Turn<'_>) -> Act + Send + Sync + 'static) -> Act {
+    Act::Each(Arc::new(act))
 }
 
 /// A scripted provider.
 pub(crate) struct Provider {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
     /// Told when a client closes its side while an answer is under way.
     pub(crate) abandoned: Arc<Notify>,
     task: JoinHandle<()>,
@@ -70,15 +94,17 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (seen, abandoned) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn({
-            let (seen, abandoned) = (seen.clone(), abandoned.clone());
+            let (seen, abandoned, connections) = (seen.clone(), abandoned.clone(), connections.clone());
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
+                    connections.fetch_add(1, Relaxed);
                     tokio::spawn(serve(stream, seen.clone(), act.clone(), abandoned.clone()));
                 }
             }
         });
-        Self { address, seen, abandoned, task }
+        Self { address, seen, connections, abandoned, task }
     }
 
     /// An address where nothing listens.
@@ -90,6 +116,11 @@ impl Provider {
     /// Requests it got, heads and bodies as they came.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many connections were opened to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
     }
 
     /// How many requests it got.
@@ -106,9 +137,26 @@ impl Drop for Provider {
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, abandoned: Arc<Notify>) {
     let mut buffer = Vec::new();
+    let mut on_connection = 0;
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
-        seen.lock().expect("not poisoned").push(request);
-        let written = match act.clone() {
+        let number = {
+            let mut seen = seen.lock().expect("not poisoned");
+            seen.push(request.clone());
+            seen.len()
+        };
+        on_connection += 1;
+        let mut now = act.clone();
+        while let Act::Each(_) | Act::Late(..) = now {
+            now = match now {
+                Act::Each(says) => says(&Turn { request: &request, number, on_connection }),
+                Act::Late(time, then) => {
+                    tokio::time::sleep(time).await;
+                    *then
+                }
+                other => other,
+            };
+        }
+        let written = match now {
             Act::Send(bytes) => stream.write_all(&bytes).await,
             Act::SendAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
@@ -125,6 +173,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, act: Act, a
                 return;
             }
             Act::InSteps(steps, go) => in_steps(&mut stream, steps, &go, &abandoned).await,
+            Act::Each(_) | Act::Late(..) => unreachable!("resolved above"),
         };
         if written.is_err() {
             abandoned.notify_one();

@@ -336,6 +336,32 @@ fn ten_minutes_of_health_forgive_earlier_outages() {
 }
 
 #[test]
+fn ten_minutes_of_health_count_though_it_declines_slowly_afterwards() {
+    let mut bench = Bench::new();
+    bench.recover().after(30_000);
+    assert_eq!(bench.state(), State::Healthy);
+    bench.after(600_000).succeed(7).fail(3);
+    assert_eq!(bench.state(), State::Degraded);
+    bench.fail(2);
+    assert!(bench.sit_out() <= 10_000, "k = 0: it was healthy for ten minutes before it was degraded");
+}
+
+#[test]
+fn a_check_that_passes_brings_the_trial_forward_and_closes_nothing() {
+    let mut bench = Bench::new();
+    bench.fail(5).sit_out();
+    bench.try_once(Verdict::Failure);
+    bench.after(4_999);
+    assert_eq!(bench.breaker.invite(bench.now_ms, &mut bench.rng), None, "never sooner than any breaker reopens");
+    bench.after(1);
+    let moved = bench.breaker.invite(bench.now_ms, &mut bench.rng);
+    assert_eq!(moved, Some(Transition { from: State::Open, to: State::HalfOpen }));
+    assert_eq!(bench.breaker.factor(bench.now_ms), 0.0);
+    bench.try_once(Verdict::Failure);
+    assert!(bench.sit_out() >= 20_000, "k = 2: an invitation forgives nothing");
+}
+
+#[test]
 fn a_body_that_breaks_turns_its_sample_into_a_failure() {
     let mut bench = Bench::new();
     let sample = bench.report(Verdict::Success, None).sample.expect("a success is a sample");
@@ -426,6 +452,87 @@ fn seventy_percent_errors_trip_it_within_thirty_attempts() {
         late += u32::from(attempts.is_none_or(|attempts| attempts > 30));
     }
     assert!(late <= 6, "{late} of 300 took longer: luck, within two in a hundred");
+}
+
+/// Whether the table has an arrow from here to there.
+fn is_legal(from: State, to: State) -> bool {
+    use State::{Degraded, HalfOpen, Healthy, Open, Recovering};
+    from == to
+        || match from {
+            Healthy => matches!(to, Open | Degraded),
+            Degraded => matches!(to, Open | Healthy),
+            Open => matches!(to, HalfOpen),
+            HalfOpen => matches!(to, Open | Recovering),
+            Recovering => matches!(to, Open | Healthy),
+        }
+}
+
+/// One long life: a hundred thousand random events, each looked at from outside.
+#[test]
+fn a_hundred_thousand_steps_stay_within_the_table() {
+    let mut bench = Bench { rng: StdRng::seed_from_u64(29), ..Bench::new() };
+    let mut chance = StdRng::seed_from_u64(31);
+    let timeout_ms = 20_000;
+    bench.breaker.configure(timeout_ms, false);
+    let mut in_flight: Vec<(Option<u32>, u64)> = Vec::new();
+    // Health comes in spells, so that every state is visited.
+    let (mut goodness, mut visits) = (1.0, std::collections::HashMap::new());
+    for step in 0..100_000_u32 {
+        if step % 500 == 0 {
+            goodness = [1.0, 0.9, 0.7, 0.3, 0.0, 1.0][chance.random_range(0..6)];
+        }
+        let before = bench.breaker.state();
+        // One arrow a touch: time first, then the event.
+        bench.after(chance.random_range(0..400));
+        bench.breaker.advance(bench.now_ms, &mut bench.rng);
+        let between = bench.breaker.state();
+        assert!(is_legal(before, between), "step {step}: time moved it from {before:?} to {between:?}");
+        match chance.random_range(0..20) {
+            0..9 => match bench.admit() {
+                Admission::Pass { .. } => in_flight.push((None, bench.now_ms)),
+                Admission::Trial { number } => in_flight.push((Some(number), bench.now_ms)),
+                Admission::Busy | Admission::Refuse { .. } => {}
+            },
+            9 => {
+                if let Admission::Trial { number } = bench.breaker.admit_probe(bench.now_ms, &mut bench.rng) {
+                    in_flight.push((Some(number), bench.now_ms));
+                }
+            }
+            10 => _ = bench.breaker.invite(bench.now_ms, &mut bench.rng),
+            11 => bench.breaker.configure(timeout_ms, chance.random_bool(0.5)),
+            _ if in_flight.is_empty() => {}
+            _ => {
+                let (trial, _) = in_flight.swap_remove(chance.random_range(0..in_flight.len()));
+                let verdict = match chance.random_bool(0.05) {
+                    true => Verdict::Neutral,
+                    false if chance.random_bool(goodness) => Verdict::Success,
+                    false => Verdict::Failure,
+                };
+                let sample = bench.report(verdict, trial).sample;
+                if let Some(sample) = sample.filter(|_| chance.random_bool(0.02)) {
+                    assert!(is_legal(between, bench.breaker.state()));
+                    bench.breaker.correct(bench.now_ms, sample, &mut bench.rng);
+                }
+            }
+        }
+        let after = bench.breaker.state();
+        let probed = between == State::Open && after == State::HalfOpen;
+        assert!(is_legal(between, after) || probed, "step {step}: {between:?} to {after:?}");
+        *visits.entry(format!("{after:?}")).or_insert(0) += 1;
+        let factor = bench.breaker.factor(bench.now_ms);
+        assert!((0.0..=1.0).contains(&factor), "step {step}: {factor}");
+        assert_eq!(factor == 0.0, matches!(after, State::Open | State::HalfOpen), "step {step}");
+        if let Some(until_ms) = bench.breaker.reopens_at_ms() {
+            let length = until_ms - bench.breaker.since_ms();
+            assert!((5_000..=300_000).contains(&length), "step {step}: open for {length} ms");
+        }
+        let now_ms = bench.now_ms;
+        let alive = |(trial, started): &&(Option<u32>, u64)| trial.is_some() && now_ms <= started + timeout_ms;
+        let trials: Vec<_> = in_flight.iter().filter(alive).collect();
+        let out = matches!(after, State::Open | State::HalfOpen);
+        assert!(!out || trials.len() <= 1, "step {step}: {trials:?} at once");
+    }
+    assert_eq!(visits.len(), 5, "every state was visited: {visits:?}");
 }
 
 /// Anything that can happen to a breaker.

@@ -6,11 +6,12 @@ use super::span;
 
 /// Bodies above this are not searched.
 const LONGEST: usize = 64 * 1024;
-/// Sentences that announce a span: OpenAI writes "Please try again in 6m0s."
-const SENTENCE: &str = "try again in ";
+/// What announces a span: OpenAI writes "Please try again in 6m0s.", Azure "Please retry after 26
+/// seconds.", Google "Please retry in 37.5s."
+const SENTENCES: [&str; 3] = ["try again in ", "retry after ", "retry in "];
 
-/// The pause an error body names, milliseconds.
-pub(super) fn pause_ms(body: &[u8]) -> Option<u64> {
+/// The pause an error body names, milliseconds. Any bytes will do: what is no such body says nothing.
+pub fn pause_ms(body: &[u8]) -> Option<u64> {
     if body.len() > LONGEST {
         return None;
     }
@@ -40,7 +41,7 @@ fn field_ms(name: &str, value: &Value) -> Option<u64> {
 }
 
 fn sentence_ms(text: &str) -> Option<u64> {
-    let rest = &text[text.find(SENTENCE)? + SENTENCE.len()..];
+    let rest = SENTENCES.iter().find_map(|sentence| text.split_once(sentence))?.1;
     let word = rest.split_whitespace().next()?;
     let next = rest.split_whitespace().nth(1).unwrap_or_default();
     let trim = |word: &str| word.trim_end_matches(['.', ',', '!', ')']).to_owned();

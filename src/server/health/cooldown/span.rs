@@ -11,7 +11,7 @@ const DATES: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GM
 
 /// Milliseconds from now until what the text names: seconds, a span like `6m0s`, unix time, RFC 3339
 /// or an HTTP date. A moment that has passed is 0.
-pub(super) fn until_ms(text: &str, now_unix_ms: i64) -> Option<u64> {
+pub fn until_ms(text: &str, now_unix_ms: i64) -> Option<u64> {
     let text = text.trim();
     if let Some(number) = decimal(text, 1) {
         return match number {
@@ -24,7 +24,7 @@ pub(super) fn until_ms(text: &str, now_unix_ms: i64) -> Option<u64> {
 }
 
 /// A span with units, largest first or not: `6m0s`, `20ms`, `1h2m3.5s`, `2d`.
-pub(super) fn span_ms(text: &str) -> Option<u64> {
+pub fn span_ms(text: &str) -> Option<u64> {
     let mut rest = text.trim();
     let mut sum_us: u64 = 0;
     if rest.is_empty() {
@@ -53,7 +53,7 @@ fn unit_us(unit: &str) -> Option<u64> {
 }
 
 /// A decimal number without sign or exponent times `unit`, rounded up; huge ones saturate.
-pub(super) fn decimal(text: &str, unit: u64) -> Option<u64> {
+pub fn decimal(text: &str, unit: u64) -> Option<u64> {
     let text = text.trim();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

@@ -18,6 +18,7 @@ use crate::{
     server::health::{
         board::{Board, EVENTS},
         breaker::Admission,
+        credential::Finding,
         provider::ProviderState,
     },
 };
@@ -233,7 +234,7 @@ fn only_when_every_credential_cools_is_the_provider_cooling() {
 fn refused_credentials_are_told_from_cooling_ones() {
     let (board, providers, groups) = two();
     let credential = board.credential(CredentialId(Uuid::from_u128(11)));
-    (0..2).for_each(|_| credential.refused(0));
+    credential.decide(0, Finding::Refused);
     let view = board.view(&providers[0], &groups, 0);
     assert_eq!((view.state, view.reason), (HealthState::CredentialFailed, HealthReason::Refused { count: 1 }));
 }

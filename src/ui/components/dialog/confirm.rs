@@ -12,6 +12,7 @@ use crate::{
         },
         i18n::{problem::say, t},
         icon::{Glyph, Mark},
+        returned::refusal,
     },
 };
 
@@ -66,8 +67,9 @@ fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<
             action.dispatch(());
         }
     };
+    let refused = refusal(move || action.value().get(), url);
     let failure = move || {
-        let error = action.value().get()?.err()?;
+        let error = refused.get()?;
         let text = match &error {
             ApiError::Invalid { problems } => {
                 problems.iter().map(|problem| say(&problem.issue)).collect::<Vec<_>>().join(" ")

@@ -30,15 +30,8 @@ impl Default for Conflict {
 }
 
 impl Conflict {
-    /// Reads an error; answers whether it was a conflict.
-    pub fn see(self, error: &ApiError) -> bool {
-        let ApiError::Conflict { revision, by, .. } = error else { return false };
-        self.with.set(Some((by.clone(), *revision)));
-        true
-    }
-
-    /// Merges what is stored now into the draft.
-    pub fn merge<T>(self, editor: Editor<T>, stored_now: T)
+    /// Merges what is stored now into the draft, after a save was refused with `error`.
+    pub fn merge<T>(self, editor: Editor<T>, stored_now: T, error: &ApiError)
     where
         T: Validate + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
@@ -51,6 +44,10 @@ impl Conflict {
             editor.draft.set(merged);
         }
         self.clashes.set(clashes);
+        // Last, for the card says that everything is merged.
+        if let ApiError::Conflict { revision, by, .. } = error {
+            self.with.set(Some((by.clone(), *revision)));
+        }
     }
 
     /// It is over.
@@ -106,24 +103,27 @@ fn Card(conflict: Conflict, take: Callback<(String, Value)>) -> impl IntoView {
 
 #[component]
 fn Clashes(clashes: Vec<Clash>, by: String, take: Callback<(String, Value)>) -> impl IntoView {
+    // On a phone a row is a block, and each value says whose it is.
+    let whose = |who: &str| view! { <span class="md:hidden caption mr-2">{who.to_owned()}</span> };
+    let other = by.clone();
     let rows = clashes
         .into_iter()
-        .map(|Clash { path, pointer, before, theirs, mine }| {
+        .map(move |Clash { path, pointer, before, theirs, mine }| {
             let (at_theirs, at_mine) = (pointer.clone(), pointer.clone());
             let (show_theirs, show_mine) = (plain(&theirs), plain(&mine));
             view! {
                 <tr>
-                    <td class="mono">{path}</td>
-                    <td class="text-ink-3">{plain(&before)}</td>
-                    <td><label class="check"><input type="radio" class="check-box" name=pointer.clone() on:change=move |_| take.run((at_theirs.clone(), theirs.clone()))/>{show_theirs}</label></td>
-                    <td><label class="check"><input type="radio" class="check-box" name=pointer checked on:change=move |_| take.run((at_mine.clone(), mine.clone()))/>{show_mine}</label></td>
+                    <td class="mono whole">{path}</td>
+                    <td class="text-ink-3 whole">{whose(t!(form::before))}{plain(&before)}</td>
+                    <td class="whole"><label class="check"><input type="radio" class="check-box" name=pointer.clone() on:change=move |_| take.run((at_theirs.clone(), theirs.clone()))/>{whose(&other)}<span class="wrap-anywhere">{show_theirs}</span></label></td>
+                    <td class="whole"><label class="check"><input type="radio" class="check-box" name=pointer checked on:change=move |_| take.run((at_mine.clone(), mine.clone()))/>{whose(t!(form::you))}<span class="wrap-anywhere">{show_mine}</span></label></td>
                 </tr>
             }
         })
         .collect_view();
     view! {
         <div class="overflow-x-auto">
-            <table class="table">
+            <table class="table rows">
                 <thead><tr><th>{t!(form::field)}</th><th>{t!(form::before)}</th><th>{by}</th><th>{t!(form::you)}</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>

@@ -103,6 +103,13 @@ impl<T: Validate + Clone + PartialEq + Send + Sync + 'static> Editor<T> {
         self.own.with_untracked(Vec::is_empty).then(|| self.draft.get_untracked())
     }
 
+    /// Takes back what a plain form sent and the server refused.
+    pub fn take_back(self, error: &ApiError, fill: impl FnOnce(&mut T)) {
+        self.draft.update(fill);
+        self.judge_all.set(true);
+        self.refuse(error);
+    }
+
     /// Shows what the server found wrong; answers whether the error was about fields.
     pub fn refuse(self, error: &ApiError) -> bool {
         let ApiError::Invalid { problems } = error else { return false };
@@ -123,6 +130,15 @@ impl<T: Validate + Clone + PartialEq + Send + Sync + 'static> Editor<T> {
             let found = self.own.with(&find).filter(|(field, _)| self.may_judge(field));
             found.or_else(|| self.refused.with(&find)).map(|(_, issue)| issue)
         })
+    }
+
+    /// What is wrong with the field at `path` itself, not with what is in it.
+    pub fn issue_at(self, path: &str) -> Signal<Option<Issue>> {
+        let path = path.to_owned();
+        let find = move |problems: &Vec<Problem>| {
+            problems.iter().find(|problem| problem.field == path).map(|problem| problem.issue.clone())
+        };
+        Signal::derive(move || self.own.with(&find).or_else(|| self.refused.with(&find)))
     }
 
     fn may_judge(self, field: &str) -> bool {

@@ -81,6 +81,9 @@ pub fn NumberField(
     /// What an empty field means.
     #[prop(into, optional)]
     example: String,
+    /// Name in a plain form, if it is sent by one.
+    #[prop(into, optional)]
+    name: Option<String>,
 ) -> impl IntoView {
     let Bound { field: id, value, set, left, issue } = bound;
     let note = note_id(&id);
@@ -90,6 +93,7 @@ pub fn NumberField(
             <span class="input-unit">
                 <input
                     id=id
+                    name=name
                     type="text"
                     inputmode="numeric"
                     class="input"
@@ -102,7 +106,7 @@ pub fn NumberField(
                     on:input=move |event| set.run(event_target_value(&event))
                     on:blur=move |_| tell_left(left)
                 />
-                <span>{unit}</span>
+                {(!unit.is_empty()).then(|| view! { <span>{unit}</span> })}
             </span>
         </Field>
     }

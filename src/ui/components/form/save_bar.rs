@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::SubmitButton;
-use crate::ui::i18n::t;
+use crate::ui::{i18n::t, live::Live};
 
 /// Shown while there is something to save. Sits in the form it saves.
 #[component]
@@ -14,15 +14,15 @@ pub fn SaveBar(
     /// What changes and what follows.
     #[prop(into)]
     says: Signal<String>,
-    /// Revision that saving makes.
-    #[prop(into)]
-    next: Signal<Option<i64>>,
     /// Whether saving is under way.
     #[prop(into)]
     busy: Signal<bool>,
     /// Throws the changes away.
     on_discard: Callback<()>,
 ) -> impl IntoView {
+    // Every change of the configuration counts up the one revision of it all.
+    let live = use_context::<Live>();
+    let next = Memo::new(move |_| live?.revision.get().map(|revision| revision + 1));
     view! {
         <Show when=move || dirty.get()>
             <div class="save-bar" role="region" aria-label=t!(form::unsaved)>

@@ -7,6 +7,7 @@ use leptos_router::{
 };
 
 use super::{
+    help::ShortcutHelp,
     navigation::{BrandMark, SideNavigation, TabBar},
     switches::{LanguageSwitch, SignOut, ThemeSwitch},
 };
@@ -16,6 +17,8 @@ use crate::{
         format,
         i18n::t,
         live::Live,
+        pages::providers::form::Trouble,
+        returned::returned_to,
         session::{Known, Session, leave_for_sign_in, role_name, sign_in_address},
     },
 };
@@ -53,29 +56,38 @@ fn Rooms() -> impl IntoView {
         <a class="btn skip" href="#content">{t!(shell::skip)}</a>
         <div class="shell">
             <aside class="side">
-                <a href="/admin" class="flex items-center gap-2.5 h-bar px-2.5 max-xl:justify-center flex-none no-underline">
-                    <BrandMark/>
-                    <span class="wide-only text-[0.9375rem] font-semibold tracking-tight">"Rondo"</span>
-                </a>
+                <div class="flex items-center flex-none">
+                    <a href="/admin" class="flex flex-1 items-center gap-2.5 h-bar px-2.5 max-xl:justify-center no-underline">
+                        <BrandMark/>
+                        <span class="wide-only text-[0.9375rem] font-semibold tracking-tight">"Rondo"</span>
+                    </a>
+                    <span class="wide-only"><ShortcutHelp/></span>
+                </div>
                 <SideNavigation/>
                 <div class="mt-auto pt-4"><RevisionLine/></div>
                 <PersonLine/>
             </aside>
-            <main id="content" class="min-w-0"><Outlet/></main>
+            <main id="content" class="min-w-0"><PlainRefusal/><Outlet/></main>
         </div>
         <TabBar/>
     }
     .into_any()
 }
 
+/// Why a switch in a list was not turned, where no script was there to say it.
+#[component]
+fn PlainRefusal() -> impl IntoView {
+    let switches = ["/rpc/providers/set_enabled", "/rpc/groups/set_enabled", "/rpc/api_keys/set_enabled"];
+    let refused = switches.into_iter().find_map(returned_to);
+    refused.map(|returned| view! { <div class="px-4 pt-4 lg:px-6"><Trouble error=returned.error/></div> })
+}
+
 /// Which configuration the gateway serves with.
 #[component]
 fn RevisionLine() -> impl IntoView {
     let live = Live::here();
-    let revision =
-        Memo::new(move |_| live.snapshot.with(|snapshot| snapshot.as_ref().map(|snapshot| snapshot.revision)));
     let line = move || {
-        revision.get().map(|revision| {
+        live.revision.get().map(|revision| {
             view! {
                 <p class="caption px-2.5 pb-1.5">{t!(shell::revision, revision)}</p>
                 <div class="h-[3px] mx-2.5 mb-3 rounded-full bg-ok"></div>

@@ -9,7 +9,10 @@ use leptos_router::{
     params::ParamsMap,
 };
 
-use crate::ui::{i18n::t, icon::Icon};
+use crate::{
+    model::page::ListQuery,
+    ui::{i18n::t, icon::Icon},
+};
 
 /// Reads and writes the address of a list. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -51,6 +54,13 @@ impl ListState {
     /// Page from 0.
     pub fn page(self) -> u32 {
         self.word("page").parse::<u32>().map_or(0, |page| page.saturating_sub(1))
+    }
+
+    /// What the address asks the server for.
+    pub fn query(self, per_page: u32) -> ListQuery {
+        let (sort, descending) = self.sort();
+        let search = self.search().trim().to_owned();
+        ListQuery { search, state: self.segment(), sort, descending, page: self.page(), per_page }
     }
 
     /// The address with some words changed; an empty one is left out. A new filter starts at page 1.
@@ -147,18 +157,20 @@ pub fn SortHead(
     #[prop(optional)]
     figures: bool,
 ) -> impl IntoView {
-    let now = Memo::new(move |_| {
+    // No memo: an effect that reads a memo of the address before the address itself misses a change
+    // of the address that leaves the memo as it is, and the link would lose search and state.
+    let now = move || {
         let (sorted, descending) = state.sort();
         (sorted == column).then_some(descending)
-    });
+    };
     let href = move || {
-        let descending = now.get().map_or(figures, |descending| !descending);
+        let descending = now().map_or(figures, |descending| !descending);
         let sort = if descending { format!("-{column}") } else { column.to_owned() };
         state.href(&[("sort", &sort)])
     };
-    let order = move || now.get().map(|descending| if descending { "descending" } else { "ascending" });
+    let order = move || now().map(|descending| if descending { "descending" } else { "ascending" });
     let arrow = move || {
-        now.get().map(|descending| {
+        now().map(|descending| {
             if descending {
                 view! { <Icon name="arrow-down"/> }
             } else {
@@ -188,8 +200,8 @@ pub fn Pager(
     view! {
         <span class="ml-auto">{move || t!(form::rows_of, first() + usize::from(total.get() > 0), last(), total.get())}</span>
         <nav class="flex gap-1" aria-label=t!(form::pages)>
-            <a class="btn btn-sm btn-icon btn-ghost" href=before aria-disabled=move || before().is_none().then_some("true") aria-label=t!(form::page_before)><Icon name="chevron-left"/></a>
-            <a class="btn btn-sm btn-icon btn-ghost" href=after aria-disabled=move || after().is_none().then_some("true") aria-label=t!(form::page_after)><Icon name="chevron-right"/></a>
+            <a role="link" class="btn btn-sm btn-icon btn-ghost" href=before aria-disabled=move || before().is_none().then_some("true") aria-label=t!(form::page_before)><Icon name="chevron-left"/></a>
+            <a role="link" class="btn btn-sm btn-icon btn-ghost" href=after aria-disabled=move || after().is_none().then_some("true") aria-label=t!(form::page_after)><Icon name="chevron-right"/></a>
         </nav>
     }
     .into_any()

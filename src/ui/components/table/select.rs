@@ -47,6 +47,13 @@ impl<K: Copy + Ord + Hash + Send + Sync + 'static> Selection<K> {
         self.chosen.update(BTreeSet::clear);
     }
 
+    /// Lets go of those that are not among these.
+    pub fn keep(self, keys: &[K]) {
+        if self.chosen.with_untracked(|chosen| chosen.iter().any(|key| !keys.contains(key))) {
+            self.chosen.update(|chosen| chosen.retain(|key| keys.contains(key)));
+        }
+    }
+
     /// All of these, or none if all are.
     pub fn toggle_all(self, keys: &[K]) {
         self.chosen.update(|chosen| {

@@ -19,6 +19,7 @@ use crate::{
         format,
         i18n::t,
         icon::Icon,
+        origin::Origin,
     },
 };
 
@@ -104,8 +105,7 @@ pub fn Snippets(
     secret: String,
 ) -> impl IntoView {
     let chosen = RwSignal::new(0_usize);
-    let origin = RwSignal::new(String::new());
-    Effect::new(move |_| origin.set(window().location().origin().unwrap_or_default()));
+    let origin = Origin::here();
     let all = Memo::new(move |_| snippets(&origin.get(), &slug, &secret));
     let text = Signal::derive(move || all.with(|all| all[chosen.get()].1.clone()));
     let tabs = ["curl", "OpenAI SDK", "Anthropic SDK", ".env"]

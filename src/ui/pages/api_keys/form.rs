@@ -1,10 +1,10 @@
 //! The form of a key: who uses it, what it reaches, what it may use.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
 use super::created::day;
 use crate::{
-    api::api_keys::{create_api_key, get_api_key, update_api_key},
+    api::api_keys::{AddApiKey, create_api_key, get_api_key, update_api_key},
     model::{
         api_key::{ApiKey, ApiKeyDraft, CreatedKey, Scope},
         error::ApiError,
@@ -23,6 +23,7 @@ use crate::{
         },
         i18n::t,
         pages::providers::form::Trouble,
+        returned::returned_to,
     },
 };
 
@@ -50,6 +51,17 @@ pub fn KeyForm(
     let is_new = key.is_none();
     let editor = Editor::new(first);
     let (conflict, failure, stored) = (Conflict::default(), RwSignal::new(None::<ApiError>), RwSignal::new(key));
+    if let Some(returned) = returned_to(AddApiKey::url()).filter(|_| is_new) {
+        editor.take_back(&returned.error, |draft| {
+            returned.put_back("basics[name]", &mut draft.name);
+            draft.limits.rpm = returned.typed("basics[rpm]").and_then(|text| text.trim().parse().ok());
+            let groups: Vec<GroupId> = returned.typed_list("basics[groups]").filter_map(|id| id.parse().ok()).collect();
+            if !groups.is_empty() {
+                draft.scope = Scope::Groups(groups);
+            }
+        });
+        failure.set(Some(returned.error));
+    }
     let toasts = Toasts::here();
     let save = Action::new(move |draft: &ApiKeyDraft| {
         let draft = draft.clone();
@@ -64,11 +76,14 @@ pub fn KeyForm(
             match result {
                 Ok(()) => on_close.run(()),
                 Err(error) if editor.refuse(&error) => {}
-                Err(error) if conflict.see(&error) => {
+                Err(error @ ApiError::Conflict { .. }) => {
                     let Some(id) = stored.with_untracked(|key| key.as_ref().map(|key| key.id)) else { return };
-                    if let Ok(key) = get_api_key(id).await {
-                        conflict.merge(editor, ApiKeyDraft::from(&key));
-                        stored.set(Some(key));
+                    match get_api_key(id).await {
+                        Ok(key) => {
+                            conflict.merge(editor, ApiKeyDraft::from(&key), &error);
+                            stored.set(Some(key));
+                        }
+                        Err(unread) => failure.set(Some(unread)),
                     }
                 }
                 Err(error) => failure.set(Some(error)),
@@ -131,7 +146,7 @@ fn ScopeField(editor: Editor<ApiKeyDraft>, groups: StoredValue<Vec<Group>>) -> i
                 let id = group.id;
                 view! {
                     <label class="choice">
-                        <input type="checkbox" name=format!("basics[groups][{index}]") value=id.to_string() prop:checked=move || has(id) on:change=move |event| toggle(id, event_target_checked(&event))/>
+                        <input type="checkbox" name=format!("basics[groups][{index}]") value=id.to_string() checked=untrack(|| has(id)) prop:checked=move || has(id) on:change=move |event| toggle(id, event_target_checked(&event))/>
                         {group.name.clone()}
                     </label>
                 }
@@ -177,7 +192,7 @@ fn Limits(editor: Editor<ApiKeyDraft>) -> impl IntoView {
         editor.number("limits.tokens_per_month", |d| d.limits.tokens_per_month, |d, n| d.limits.tokens_per_month = n);
     view! {
         <div class="form-trio">
-            <NumberField bound=rpm label=t!(provider::rpm) hint=t!(key::rpm_hint) unit="rpm" example=t!(key::default_rpm)/>
+            <NumberField bound=rpm label=t!(provider::rpm) hint=t!(key::rpm_hint) unit="rpm" example=t!(key::default_rpm) name="basics[rpm]"/>
             <NumberField bound=at_once label=t!(provider::at_once) hint=t!(form::zero_no_limit)/>
             <NumberField bound=per_day label=t!(provider::per_day) hint=t!(form::zero_no_limit)/>
         </div>

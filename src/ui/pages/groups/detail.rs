@@ -36,15 +36,16 @@ use crate::{
     ui::{
         components::{
             dialog::{ConfirmDialog, Conflict, ConflictCard, Doomed},
-            feedback::{Failure, SkeletonRows},
+            feedback::SkeletonRows,
             form::{CopyIcon, Editor, SaveBar},
-            layout::{Crumb, PageBar},
+            layout::{Crumb, Gone, PageBar},
             table::ListState,
             toast::Toasts,
         },
         i18n::t,
         icon::{Icon, Mark},
         live::Live,
+        origin::Origin,
         pages::{api_keys::list::state_of_key, providers::form::Trouble},
         session::Session,
     },
@@ -79,11 +80,7 @@ pub fn GroupDetail() -> impl IntoView {
                     <Page group providers first_health=health.unwrap_or_default() keys=keys.unwrap_or_default() hour=hour.unwrap_or_default() look/>
                 }
                 .into_any(),
-                (Err(error), _) | (_, Err(error)) => view! {
-                    <PageBar title=t!(shell::thing_gone) crumb=Crumb::new("/admin/groups", t!(shell::groups))/>
-                    <div class="page"><section class="card"><Failure error><a class="btn" href="/admin/groups">{t!(shell::back)}</a></Failure></section></div>
-                }
-                .into_any(),
+                (Err(error), _) | (_, Err(error)) => view! { <Gone error up=Crumb::new("/admin/groups", t!(shell::groups))/> }.into_any(),
             }
         })
     };
@@ -167,7 +164,7 @@ fn Page(
             <Address stored/>
             <nav class="tabs" aria-label=t!(group::group)>{tabs}</nav>
             {content}
-            <SaveBar dirty says next=Signal::derive(move || Some(stored.with(|group| group.revision) + 1)) busy=save.pending() on_discard=Callback::new(move |()| { editor.discard(); conflict.clear(); })/>
+            <SaveBar dirty says busy=save.pending() on_discard=Callback::new(move |()| { editor.discard(); conflict.clear(); })/>
         </form>
         <Delete stored/>
     }
@@ -226,12 +223,13 @@ fn saving(
                     );
                     stored.set(group);
                 }
-                Err(error) if conflict.see(&error) => {
-                    if let Ok(group) = get_group(id).await {
-                        conflict.merge(editor, GroupDraft::from(&group));
+                Err(error @ ApiError::Conflict { .. }) => match get_group(id).await {
+                    Ok(group) => {
+                        conflict.merge(editor, GroupDraft::from(&group), &error);
                         stored.set(group);
                     }
-                }
+                    Err(unread) => failure.set(Some(unread)),
+                },
                 Err(error) => {
                     editor.refuse(&error);
                     failure.set(Some(error));
@@ -284,8 +282,7 @@ fn tab_links(state: ListState, chosen: &str, (members, keys): (usize, usize)) ->
 /// The address clients call, and the rules in three words.
 #[component]
 fn Address(stored: RwSignal<Group>) -> impl IntoView {
-    let origin = RwSignal::new(String::new());
-    Effect::new(move |_| origin.set(window().location().origin().unwrap_or_default()));
+    let origin = Origin::here();
     let url =
         Signal::derive(move || format!("{}/api/proxy/{}", origin.get(), stored.with(|group| group.slug.to_string())));
     let facts = move || {

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 
 use super::{policy_name, strategy_name};
 use crate::{
-    api::{groups::all_groups, health::all_health},
+    api::{groups::list_groups, health::all_health},
     model::{
+        error::ApiResult,
         group::Group,
         health::{HealthState, ProviderHealth},
         id::ProviderId,
@@ -15,11 +16,9 @@ use crate::{
     },
     ui::{
         components::{
-            feedback::Failure,
-            form::Segments,
             layout::PageBar,
             status::{severity, state_glyph},
-            table::{EmptyFiltered, EmptyFirst, ListSkeleton, ListState, Pager, SearchBox, SortHead},
+            table::{EmptyFirst, ListFrame, ListState, Paged, SortHead, paged},
         },
         i18n::t,
         icon::{Glyph, Icon, Mark},
@@ -28,37 +27,43 @@ use crate::{
     },
 };
 
-const PER_PAGE: usize = 50;
-
 /// `/admin/groups`
 #[component]
 pub fn GroupList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
     let manage = Session::here().may(Permission::ManageGroups);
-    let rows = Resource::new(move || live.configuration.get(), |_| all_groups());
     let health = Resource::new(|| (), |()| all_health());
-    let body = move || {
-        Suspend::new(async move {
-            let (rows, health) = (rows.await, health.await);
-            match rows {
-                Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
-                Ok(rows) if rows.is_empty() => view! {
-                    <EmptyFirst title=t!(group::none_yet) says=t!(group::none_yet_hint)>
-                        {manage.then(|| view! { <a class="btn btn-primary" href="/admin/groups/new"><Icon name="plus"/>{t!(group::add)}</a> })}
-                    </EmptyFirst>
-                }
-                .into_any(),
-                Ok(rows) => view! { <Table rows first_health=health.unwrap_or_default() state/> }.into_any(),
-            }
-        })
+    let face = move |paged| view! { <WithHealth paged state health/> }.into_any();
+    let nothing = move || {
+        view! {
+            <EmptyFirst title=t!(group::none_yet) says=t!(group::none_yet_hint)>
+                {manage.then(|| view! { <a class="btn btn-primary" href="/admin/groups/new"><Icon name="plus"/>{t!(group::add)}</a> })}
+            </EmptyFirst>
+        }
+        .into_any()
     };
     view! {
         <PageBar title=t!(shell::groups)>
             {manage.then(|| view! { <a class="btn btn-primary" href="/admin/groups/new" data-shortcut="c"><Icon name="plus"/>{t!(group::add)}</a> })}
         </PageBar>
-        <div class="page"><Transition fallback=|| view! { <section class="card"><ListSkeleton/></section> }>{body}</Transition></div>
+        {paged(state, move || live.configuration.get(), list_groups, face, nothing)}
     }
     .into_any()
+}
+
+/// The list once it is known how the members are.
+#[component]
+fn WithHealth(
+    paged: Paged<Group>,
+    state: ListState,
+    health: Resource<ApiResult<Vec<ProviderHealth>>>,
+) -> impl IntoView {
+    let list = move || {
+        Suspend::new(async move {
+            view! { <Table paged first_health=health.await.unwrap_or_default() state/> }
+        })
+    };
+    view! { <Transition>{list}</Transition> }.into_any()
 }
 
 /// Health by provider, following the live connection.
@@ -100,70 +105,38 @@ pub(super) fn standing(group: &Group, health: &HashMap<ProviderId, ProviderHealt
 }
 
 #[component]
-fn Table(rows: Vec<Group>, first_health: Vec<ProviderHealth>, state: ListState) -> impl IntoView {
+fn Table(paged: Paged<Group>, first_health: Vec<ProviderHealth>, state: ListState) -> impl IntoView {
     let health = health_by_provider(first_health);
-    let rows = StoredValue::new(rows);
-    let found = Memo::new(move |_| {
-        let wanted = state.search().to_lowercase();
-        let (column, descending) = state.sort();
-        rows.with_value(|rows| {
-            let hit = |group: &Group| {
-                wanted.is_empty()
-                    || group.name.to_lowercase().contains(&wanted)
-                    || group.slug.as_str().contains(&wanted)
-            };
-            let mut found: Vec<usize> = (0..rows.len()).filter(|&index| hit(&rows[index])).collect();
-            match column.as_str() {
-                "members" => found.sort_by_key(|&index| rows[index].members.len()),
-                _ => found.sort_by_cached_key(|&index| rows[index].name.to_lowercase()),
-            }
-            if descending {
-                found.reverse();
-            }
-            found
-        })
-    });
-    let is_in = move |index: usize, segment: &str| match segment {
-        "on" => rows.with_value(|rows| rows[index].enabled),
-        "off" => rows.with_value(|rows| !rows[index].enabled),
-        _ => true,
-    };
-    let count_in =
-        move |segment: &'static str| found.with(|found| found.iter().filter(|&&index| is_in(index, segment)).count());
-    let shown =
-        Memo::new(move |_| found.get().into_iter().filter(|&index| is_in(index, &state.segment())).collect::<Vec<_>>());
-    let page = move || {
-        shown.with(|shown| {
-            shown.iter().skip(state.page() as usize * PER_PAGE).take(PER_PAGE).copied().collect::<Vec<_>>()
-        })
-    };
-    let total = Signal::derive(move || shown.with(Vec::len));
     let segments = move || {
-        vec![
-            ("", t!(form::all), None, count_in("")),
-            ("on", t!(group::on), Some(Glyph::Ok), count_in("on")),
-            ("off", t!(form::off), Some(Glyph::Disabled), count_in("off")),
-        ]
+        [("", None), ("on", Some(Glyph::Ok)), ("off", Some(Glyph::Disabled))]
+            .into_iter()
+            .zip([t!(form::all), t!(group::on), t!(form::off)])
+            .map(|((word, glyph), title)| (word, title, glyph, paged.count(word)))
+            .collect::<Vec<_>>()
     };
-    let row = move |index: usize| view! { <Row group=rows.with_value(|rows| rows[index].clone()) health/> };
+    let total = paged.total();
+    let heads = view! {
+        <tr>
+            <SortHead state column="name" title=t!(group::group)/>
+            <th scope="col">{t!(group::serving_title)}</th>
+            <th scope="col">{t!(group::strategy)}</th>
+            <th scope="col" class="mid">{t!(group::paths)}</th>
+            <SortHead state column="members" title=t!(group::tab_members) class="num" figures=true/>
+        </tr>
+    };
     view! {
-        <section class="card">
-            <div class="list-bar"><SearchBox state says=t!(group::find)/><Segments state segments=Signal::derive(segments)/></div>
-            <table class="table rows">
-                <thead>
-                    <tr>
-                        <SortHead state column="name" title=t!(group::group)/>
-                        <th scope="col">{t!(group::serving_title)}</th>
-                        <th scope="col">{t!(group::strategy)}</th>
-                        <th scope="col" class="mid">{t!(group::paths)}</th>
-                        <SortHead state column="members" title=t!(group::tab_members) class="num" figures=true/>
-                    </tr>
-                </thead>
-                <tbody><For each=page key=|index| *index children=row/></tbody>
-            </table>
-            <Show when=move || total.get() == 0><EmptyFiltered title=t!(group::none_match) clear=Signal::derive(move || state.bare())/></Show>
-            <div class="card-foot"><span>{move || t!(group::count, total.get())}</span><Pager state total per_page=PER_PAGE/></div>
-        </section>
+        <ListFrame
+            state
+            find=t!(group::find)
+            segments=Signal::derive(segments)
+            head=heads.into_any()
+            total
+            count=Signal::derive(move || t!(group::count, total.get()))
+            reading=paged.reading
+            none_match=t!(group::none_match)
+        >
+            <For each=move || paged.rows() key=|group| (group.id, group.revision) children=move |group| view! { <Row group health/> }/>
+        </ListFrame>
     }
     .into_any()
 }

@@ -1,6 +1,6 @@
 //! A new group: name and slug first, everything else on its page.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
 use crate::{
     api::groups::{AddGroup, create_group},
@@ -13,6 +13,7 @@ use crate::{
         },
         i18n::t,
         pages::providers::form::Trouble,
+        returned::returned_to,
     },
 };
 
@@ -36,8 +37,17 @@ pub fn GroupNew() -> impl IntoView {
             }
         }
     });
+    let returned = returned_to(AddGroup::url());
     // The slug follows the name until somebody writes one.
-    let own_slug = RwSignal::new(false);
+    let own_slug = RwSignal::new(returned.is_some());
+    if let Some(returned) = returned {
+        editor.take_back(&returned.error, |draft| {
+            returned.put_back("basics[name]", &mut draft.name);
+            returned.put_back("basics[slug]", &mut draft.slug);
+            returned.put_back("basics[description]", &mut draft.description);
+        });
+        failure.set(Some(returned.error));
+    }
     let name = editor.text(
         "name",
         |draft| draft.name.clone(),
@@ -58,9 +68,7 @@ pub fn GroupNew() -> impl IntoView {
     );
     let description =
         editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
-    let posted = ServerAction::<AddGroup>::new().value();
-    let trouble =
-        move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
+    let trouble = move || failure.get().map(|error| view! { <Trouble error/> });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(draft) = editor.ready() {

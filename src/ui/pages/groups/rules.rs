@@ -3,10 +3,10 @@
 
 use leptos::prelude::*;
 
-use super::strategies;
+use super::{outcome_rules::OutcomeRules, strategies};
 use crate::{
     model::{
-        group::{GroupDraft, PathPolicy, PathRule},
+        group::{GroupDraft, PathPolicy, PathRule, StickyBy, Strategy},
         problem::Issue,
     },
     ui::{
@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// A word of an enum as serde writes it.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn read<T: serde::de::DeserializeOwned>(word: String) -> Option<T> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(word: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word)).ok()
 }
 
@@ -57,11 +57,46 @@ pub(super) fn SettingsTab(editor: Editor<GroupDraft>) -> impl IntoView {
                 <div class="form-pair"><TextField bound=name label=t!(form::name)/><TextField bound=slug label=t!(group::slug) hint=t!(group::slug_hint) mono=true/></div>
                 <TextField bound=description label=t!(group::description) optional=true/>
             </div>
-            <div class="form-section"><Choice bound=strategy label=t!(group::strategy) options/></div>
+            <div class="form-section"><Choice bound=strategy label=t!(group::strategy) options/><StickyFields editor/></div>
             <div class="form-section"><Choice bound=kind label=t!(group::kind) options=kinds/></div>
         </section>
     }
     .into_any()
+}
+
+/// What `sticky` holds on to; shown with that strategy only.
+#[component]
+fn StickyFields(editor: Editor<GroupDraft>) -> impl IntoView {
+    let by = editor.text(
+        "sticky.by",
+        |draft| word(&draft.sticky.by),
+        |draft, text| {
+            draft.sticky.by = read(text).unwrap_or_default();
+            if draft.sticky.by != StickyBy::Header {
+                draft.sticky.header = None;
+            }
+        },
+    );
+    let header = editor.text(
+        "sticky.header",
+        |draft| draft.sticky.header.clone().unwrap_or_default(),
+        |draft, text| draft.sticky.header = (!text.is_empty()).then_some(text),
+    );
+    let options = vec![
+        ("key", t!(group::sticky_key).to_owned(), t!(group::sticky_key_hint).to_owned()),
+        ("client_ip", t!(group::sticky_ip).to_owned(), t!(group::sticky_ip_hint).to_owned()),
+        ("header", t!(group::sticky_header).to_owned(), t!(group::sticky_header_hint).to_owned()),
+    ];
+    let chosen = Memo::new(move |_| editor.draft.with(|draft| (draft.strategy == Strategy::Sticky, draft.sticky.by)));
+    move || {
+        let (shown, held) = chosen.get();
+        shown.then(|| {
+            let name = (held == StickyBy::Header).then(|| {
+                view! { <TextField bound=header.clone() label=t!(group::sticky_header_name) mono=true example="x-session-id"/> }
+            });
+            view! { <Choice bound=by.clone() label=t!(group::sticky_by) options=options.clone()/>{name} }
+        })
+    }
 }
 
 fn policy_word(policy: &PathPolicy) -> String {
@@ -170,6 +205,7 @@ pub(super) fn FailoverTab(editor: Editor<GroupDraft>) -> impl IntoView {
                 <NumberField bound=keepalive label=t!(group::keepalive) hint=t!(group::keepalive_hint) unit="ms"/>
             </div>
         </section>
+        <OutcomeRules editor/>
     }
     .into_any()
 }
@@ -193,6 +229,7 @@ pub(super) fn AccessTab(editor: Editor<GroupDraft>) -> impl IntoView {
         |d| d.anonymous.limits.requests_per_day,
         |d, n| d.anonymous.limits.requests_per_day = n,
     );
+    let websocket = editor.flag("websocket", |d| d.websocket, |d, on| d.websocket = on);
     let hide = editor.flag("hide_provider_headers", |d| d.hide_provider_headers, |d, on| d.hide_provider_headers = on);
     let origins = Signal::derive(move || editor.draft.with(|draft| draft.allowed_origins.clone()));
     let open = Memo::new(move |_| editor.draft.with(|draft| draft.anonymous.allowed));
@@ -210,6 +247,7 @@ pub(super) fn AccessTab(editor: Editor<GroupDraft>) -> impl IntoView {
             </div>
             <div class="form-section">
                 <TagsField field="allowed_origins" label=t!(group::origins) hint=t!(group::origins_hint) example="https://app.example.com" value=origins set=Callback::new(move |words| editor.draft.update(|draft| draft.allowed_origins = words)) issue=editor.issue("allowed_origins")/>
+                <Switch flag=websocket label=t!(group::websocket) hint=t!(group::websocket_hint)/>
                 <Switch flag=hide label=t!(group::hide_headers) hint=t!(group::hide_headers_hint)/>
             </div>
         </section>

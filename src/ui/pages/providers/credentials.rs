@@ -127,7 +127,7 @@ fn Row(editor: Editor<ProviderDraft>, provider: Signal<Option<Provider>>, index:
             </details>
             <div class="flex items-center justify-between">
                 <Switch flag=enabled label=t!(form::enabled)/>
-                <button type="button" class="btn btn-sm btn-ghost btn-danger" aria-label=move || t!(form::remove_thing, &name()) on:click=remove><Icon name="trash-2"/>{t!(form::delete)}</button>
+                <button type="button" class="btn btn-sm btn-ghost btn-danger" aria-label=move || t!(form::delete_thing, &name()) on:click=remove><Icon name="trash-2"/>{t!(form::delete)}</button>
             </div>
         </fieldset>
     }

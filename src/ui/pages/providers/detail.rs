@@ -7,7 +7,6 @@ use super::{
     delete::DeleteDialog,
     drill::{DrillNotice, DrillPanel},
     form::not_found,
-    list::rate,
     test_panel::Steps,
     why::WhyPanel,
 };
@@ -31,9 +30,9 @@ use crate::{
         components::{
             chart::strip::HeatStrip,
             dialog::Dialog,
-            feedback::{Failure, SkeletonRows},
+            feedback::SkeletonRows,
             form::CopyIcon,
-            layout::{Crumb, PageBar},
+            layout::{Crumb, Gone, PageBar},
             status::{HealthWord, StatusPill, StatusWord, reason_text, state_glyph, state_word},
             toast::Toasts,
         },
@@ -65,12 +64,13 @@ pub fn ProviderDetail() -> impl IntoView {
         Suspend::new(async move {
             let (row, day, health, drills) = (row.await, day.await, health.await, drills.await);
             match row {
-                Ok(row) => view! { <Page row day=day.unwrap_or_default() first_health=health.unwrap_or_default() drills=drills.unwrap_or_default()/> }.into_any(),
-                Err(error) => view! {
-                    <PageBar title=t!(shell::thing_gone) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>
-                    <div class="page"><section class="card"><Failure error><a class="btn" href="/admin/providers">{t!(shell::back)}</a></Failure></section></div>
+                Ok(row) => {
+                    let (day, first_health) = (day.unwrap_or_default(), health.unwrap_or_default());
+                    view! { <Page row day first_health drills=drills.unwrap_or_default()/> }.into_any()
                 }
-                .into_any(),
+                Err(error) => {
+                    view! { <Gone error up=Crumb::new("/admin/providers", t!(shell::providers))/> }.into_any()
+                }
             }
         })
     };
@@ -273,7 +273,7 @@ fn DayStrip(stats: Option<ProviderStats>, events: Vec<HealthEvent>, axis: (i64, 
     let clock = Clock::here();
     let summary = match &stats {
         Some(stats) if stats.attempts > 0 => {
-            t!(provider::attempts_of, &format::success(rate(stats)), &format::count(stats.attempts))
+            t!(provider::attempts_of, &format::success(stats.success_rate()), &format::count(stats.attempts))
         }
         _ => t!(provider::no_attempts).to_owned(),
     };

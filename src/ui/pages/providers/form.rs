@@ -3,13 +3,14 @@
 //! Without the client the form posts [`ProviderBasics`](crate::model::plain_form::ProviderBasics);
 //! with it the whole draft goes as JSON, checked here first.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 use leptos_router::{
     NavigateOptions,
     hooks::{use_navigate, use_params_map},
 };
 
 use super::{
+    connection::ConnectionFields,
     credentials::CredentialsEditor,
     settings::{AuthFields, LimitFields, RuleFields},
     test_panel::TestPanel,
@@ -19,18 +20,20 @@ use crate::{
     model::{
         error::{ApiError, ApiResult},
         id::ProviderId,
+        plain_form::{Returned, auth_style},
         provider::{Provider, ProviderDraft},
     },
     ui::{
         components::{
             dialog::{Conflict, ConflictCard},
-            feedback::{Failure, SkeletonRows, explain},
+            feedback::{SkeletonRows, explain},
             form::{Editor, SaveBar, SecretField, SubmitButton, TextField},
-            layout::{Crumb, PageBar},
+            layout::{Crumb, Gone, PageBar},
             toast::Toasts,
         },
         i18n::t,
         icon::{Glyph, Mark},
+        returned::returned_to,
     },
 };
 
@@ -68,11 +71,7 @@ pub fn ProviderEdit() -> impl IntoView {
                     <div class="page"><ProviderForm provider=Some(row.provider)/></div>
                 }
                 .into_any(),
-                Err(error) => view! {
-                    <PageBar title=t!(shell::thing_gone) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>
-                    <div class="page"><section class="card"><Failure error><a class="btn" href="/admin/providers">{t!(shell::back)}</a></Failure></section></div>
-                }
-                .into_any(),
+                Err(error) => view! { <Gone error up=Crumb::new("/admin/providers", t!(shell::providers))/> }.into_any(),
             }
         })
     };
@@ -104,31 +103,48 @@ fn ProviderForm(provider: Option<Provider>) -> impl IntoView {
         let draft = if id.is_some() && !untrack(|| editor.dirty()) { None } else { Some(editor.ready()?) };
         Some((id, draft))
     });
-    // What a plain post brought back, before the client has loaded.
-    let posted = ServerAction::<SaveProvider>::new().value();
-    let trouble = move || failure.get().or_else(|| posted.get().and_then(Result::err));
+    take_back(editor, returned_to(SaveProvider::url()), failure);
     let is_new = stored.with_untracked(Option::is_none);
     view! {
         <form method="post" action="/rpc/providers/save" on:submit=submit novalidate class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_340px] items-start">
             <div class="flex flex-col gap-4 min-w-0">
-                {move || trouble().map(|error| view! { <Trouble error/> })}
+                {move || failure.get().map(|error| view! { <Trouble error/> })}
                 <ConflictCard conflict editor/>
                 <section class="card">
                     <Basics editor stored/>
                     <CredentialsEditor editor provider=stored/>
                     <RuleFields editor/>
+                    <ConnectionFields editor/>
                     <LimitFields editor/>
                 </section>
                 {if is_new {
                     view! { <div class="flex gap-2 justify-end"><a class="btn btn-ghost" href="/admin/providers">{t!(form::cancel)}</a><SubmitButton busy>{t!(provider::create)}</SubmitButton></div> }.into_any()
                 } else {
-                    view! { <EditFoot editor stored busy/> }.into_any()
+                    view! { <EditFoot editor busy/> }.into_any()
                 }}
             </div>
             <aside class="lg:sticky lg:top-[68px]"><TestPanel target/></aside>
         </form>
     }
     .into_any()
+}
+
+/// Shows a plain form that was refused as it was typed, its secrets left out.
+pub(crate) fn take_back(
+    editor: Editor<ProviderDraft>,
+    returned: Option<Returned>,
+    failure: RwSignal<Option<ApiError>>,
+) {
+    let Some(returned) = returned else { return };
+    editor.take_back(&returned.error, |draft| {
+        returned.put_back("basics[name]", &mut draft.name);
+        returned.put_back("basics[website]", &mut draft.website);
+        returned.put_back("basics[base_url]", &mut draft.base_url);
+        if let Some(style) = returned.typed("basics[auth]").and_then(auth_style) {
+            draft.auth = style;
+        }
+    });
+    failure.set(Some(returned.error));
 }
 
 /// Saves the draft, then shows the provider; a conflict is merged, problems show at their fields.
@@ -161,11 +177,14 @@ fn saving(
                     navigate(&format!("/admin/providers/{}", provider.id), NavigateOptions::default());
                 }
                 Err(error) if editor.refuse(&error) => failure.set(Some(error)),
-                Err(error) if conflict.see(&error) => {
+                Err(error @ ApiError::Conflict { .. }) => {
                     let Some((id, _)) = known else { return };
-                    if let Ok(row) = get_provider(id).await {
-                        conflict.merge(editor, ProviderDraft::from(&row.provider));
-                        stored.set(Some(row.provider));
+                    match get_provider(id).await {
+                        Ok(row) => {
+                            conflict.merge(editor, ProviderDraft::from(&row.provider), &error);
+                            stored.set(Some(row.provider));
+                        }
+                        Err(unread) => failure.set(Some(unread)),
                     }
                 }
                 Err(error) => failure.set(Some(error)),
@@ -235,7 +254,7 @@ pub(crate) fn Kinds(editor: Editor<ProviderDraft>) -> impl IntoView {
                         draft.name = name.to_owned();
                     }
                     draft.base_url = address.to_owned();
-                    draft.auth = crate::model::plain_form::auth_style(auth).unwrap_or_default();
+                    draft.auth = auth_style(auth).unwrap_or_default();
                 });
             };
             view! { <button type="button" class="choice" aria-pressed=move || is(address).to_string() on:click=fill>{title}</button> }
@@ -252,11 +271,7 @@ pub(crate) fn Kinds(editor: Editor<ProviderDraft>) -> impl IntoView {
 
 /// The save bar, and beside it the plain button of a form that runs without the client.
 #[component]
-fn EditFoot(
-    editor: Editor<ProviderDraft>,
-    stored: RwSignal<Option<Provider>>,
-    #[prop(into)] busy: Signal<bool>,
-) -> impl IntoView {
+fn EditFoot(editor: Editor<ProviderDraft>, #[prop(into)] busy: Signal<bool>) -> impl IntoView {
     let dirty = Memo::new(move |_| editor.dirty());
     let says = Signal::derive(move || {
         let host = |draft: &ProviderDraft| {
@@ -269,10 +284,9 @@ fn EditFoot(
             t!(form::changed_fields, &super::super::changed(editor).join(", "))
         }
     });
-    let next = Signal::derive(move || stored.with(|stored| stored.as_ref().map(|stored| stored.revision + 1)));
     view! {
         <noscript inner_html=format!("<button type=\"submit\" class=\"btn btn-primary\">{}</button>", t!(provider::save_basics))></noscript>
-        <SaveBar dirty says next busy on_discard=Callback::new(move |()| editor.discard())/>
+        <SaveBar dirty says busy on_discard=Callback::new(move |()| editor.discard())/>
     }
     .into_any()
 }

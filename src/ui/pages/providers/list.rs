@@ -5,29 +5,20 @@ use std::collections::HashMap;
 use leptos::prelude::*;
 
 use crate::{
-    api::{
-        health::all_health,
-        providers::{EnableProvider, all_providers, enable_provider},
-        stats::read_overview,
-    },
+    api::providers::{EnableProvider, enable_provider, list_provider_lines},
     model::{
+        event::Snapshot,
         health::{CredentialState, HealthState, ProviderHealth},
         id::ProviderId,
-        provider::ProviderRow,
-        stats::{ProviderStats, Range},
+        provider::ProviderLine,
         user::Permission,
     },
     ui::{
         components::{
             chart::spark::Sparkline,
-            feedback::Failure,
-            form::Segments,
             layout::PageBar,
             status::{HealthWord, Reason},
-            table::{
-                BulkBar, EmptyFiltered, EmptyFirst, ListSkeleton, ListState, Pager, RowCheck, SearchBox, Selection,
-                SortHead,
-            },
+            table::{BulkBar, EmptyFirst, ListFrame, ListState, Paged, RowCheck, Selection, SortHead, paged},
             toast::Toasts,
         },
         format,
@@ -38,46 +29,41 @@ use crate::{
     },
 };
 
-const PER_PAGE: usize = 50;
-
-/// A row with everything that is shown of it.
-#[derive(Clone)]
-struct Line {
-    row: ProviderRow,
-    stats: Option<ProviderStats>,
-}
-
 /// `/admin/providers`
 #[component]
 pub fn ProviderList() -> impl IntoView {
-    let (live, state) = (Live::here(), ListState::here());
+    let state = ListState::here();
     let manage = Session::here().may(Permission::ManageProviders);
-    let rows = Resource::new(move || live.configuration.get(), |_| all_providers());
-    let stats = Resource::new(|| (), |()| read_overview(Range::Day, None));
-    let health = Resource::new(|| (), |()| all_health());
-    let selection = Selection::<ProviderId>::default();
-    let body = move || {
-        Suspend::new(async move {
-            let (rows, stats, health) = (rows.await, stats.await, health.await);
-            match rows {
-                Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
-                Ok(rows) if rows.is_empty() => view! { <NoProviders manage/> }.into_any(),
-                Ok(rows) => {
-                    let mut stats: HashMap<_, _> =
-                        stats.map(|stats| stats.providers).unwrap_or_default().into_iter().filter_map(|stats| Some((stats.provider?, stats))).collect();
-                    let lines = rows.into_iter().map(|row| Line { stats: stats.remove(&row.provider.id), row }).collect();
-                    view! { <Table lines first_health=health.unwrap_or_default() state selection/> }.into_any()
-                }
-            }
-        })
-    };
+    let version = version();
+    let face = move |paged| view! { <Table paged state/> }.into_any();
+    let nothing = move || view! { <NoProviders manage/> }.into_any();
     view! {
         <PageBar title=t!(shell::providers)>
             {manage.then(|| view! { <a class="btn btn-primary" href="/admin/providers/new" data-shortcut="c"><Icon name="plus"/>{t!(provider::add)}</a> })}
         </PageBar>
-        <div class="page"><Transition fallback=|| view! { <section class="card"><ListSkeleton/></section> }>{body}</Transition></div>
+        {paged(state, move || version.get(), list_provider_lines, face, nothing)}
     }
     .into_any()
+}
+
+/// Grows when the configuration changed, and when a provider is in another state than before: who is
+/// in trouble is counted by the server.
+fn version() -> Signal<u32> {
+    let live = Live::here();
+    let states = move || {
+        let health =
+            |snapshot: &Snapshot| snapshot.health.iter().map(|health| (health.provider, health.state)).collect();
+        live.snapshot.with(|snapshot| snapshot.as_ref().map(health))
+    };
+    let moved = RwSignal::new(0_u32);
+    Effect::new(move |before: Option<Option<Vec<(ProviderId, HealthState)>>>| {
+        let now = states();
+        if before.flatten().is_some_and(|before| now.as_ref() != Some(&before)) {
+            moved.update(|count| *count += 1);
+        }
+        now
+    });
+    Signal::derive(move || live.configuration.get() + moved.get())
 }
 
 #[component]
@@ -92,168 +78,107 @@ fn NoProviders(manage: bool) -> impl IntoView {
     }
 }
 
-/// Which segment a state is counted in.
-fn segment_of(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Healthy => "healthy",
-        HealthState::Disabled | HealthState::Drained => "off",
-        _ => "trouble",
-    }
-}
-
 #[component]
-fn Table(
-    lines: Vec<Line>,
-    first_health: Vec<ProviderHealth>,
-    state: ListState,
-    selection: Selection<ProviderId>,
-) -> impl IntoView {
+fn Table(paged: Paged<ProviderLine>, state: ListState) -> impl IntoView {
     let live = Live::here();
+    let selection = Selection::<ProviderId>::default();
     let health = Memo::new(move |_| {
-        let newest = live.snapshot.with(|snapshot| snapshot.as_ref().map(|snapshot| snapshot.health.clone()));
-        let list = newest.unwrap_or_else(|| first_health.clone());
-        list.into_iter().map(|health| (health.provider, health)).collect::<HashMap<_, _>>()
+        let by_provider = |snapshot: &Snapshot| {
+            snapshot.health.iter().map(|health| (health.provider, health.clone())).collect::<HashMap<_, _>>()
+        };
+        live.snapshot.with(|snapshot| snapshot.as_ref().map(by_provider)).unwrap_or_default()
     });
-    let lines = StoredValue::new(lines);
-    let state_of = move |row: &ProviderRow| {
-        let known = health.with(|health| health.get(&row.provider.id).map(|health| health.state));
-        known.unwrap_or(if row.provider.enabled { HealthState::Healthy } else { HealthState::Disabled })
-    };
-    let found = Memo::new(move |_| {
-        let wanted = state.search().to_lowercase();
-        lines.with_value(|lines| {
-            let mut found: Vec<usize> = (0..lines.len()).filter(|&index| matches(&lines[index].row, &wanted)).collect();
-            let (column, descending) = state.sort();
-            sort(&mut found, lines, &column, descending);
-            found
-        })
-    });
-    let count_in = move |segment: &'static str| {
-        lines.with_value(|lines| {
-            found.with(|found| {
-                found
-                    .iter()
-                    .filter(|&&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment)
-                    .count()
-            })
-        })
-    };
-    let shown = Memo::new(move |_| {
-        let segment = state.segment();
-        let all = found.get();
-        lines.with_value(|lines| {
-            all.into_iter()
-                .filter(|&index| segment.is_empty() || segment_of(state_of(&lines[index].row)) == segment)
-                .collect::<Vec<_>>()
-        })
-    });
-    let page = Memo::new(move |_| {
-        let skip = state.page() as usize * PER_PAGE;
-        shown.with(|shown| shown.iter().skip(skip).take(PER_PAGE).copied().collect::<Vec<_>>())
-    });
-    let total = Signal::derive(move || shown.with(Vec::len));
     let order = Signal::derive(move || {
-        lines.with_value(|lines| {
-            page.with(|page| page.iter().map(|&index| lines[index].row.provider.id).collect::<Vec<_>>())
-        })
+        paged.page.with(|page| page.rows.iter().map(|line| line.row.provider.id).collect::<Vec<_>>())
     });
-    let row = move |index: usize| {
-        let line = lines.with_value(|lines| lines[index].clone());
-        let id = line.row.provider.id;
-        let now = Memo::new(move |_| health.with(|health| health.get(&id).cloned()));
+    // Only what is on screen is chosen.
+    Effect::new(move |before: Option<Vec<ProviderId>>| {
+        let order = order.get();
+        if before.is_some_and(|before| before != order) {
+            selection.keep(&order);
+        }
+        order
+    });
+    let row = move |line: ProviderLine| {
+        let (id, first) = (line.row.provider.id, line.health.clone());
+        let now = Memo::new(move |_| health.with(|health| health.get(&id).cloned()).or_else(|| first.clone()));
         view! { <Row line health=now selection order/> }
     };
     let segments = move || {
-        vec![
-            ("", t!(form::all), None, count_in("")),
-            ("healthy", t!(provider::healthy), Some(Glyph::Ok), count_in("healthy")),
-            ("trouble", t!(provider::trouble), Some(Glyph::Warn), count_in("trouble")),
-            ("off", t!(form::off), Some(Glyph::Disabled), count_in("off")),
-        ]
+        [("", None), ("healthy", Some(Glyph::Ok)), ("trouble", Some(Glyph::Warn)), ("off", Some(Glyph::Disabled))]
+            .into_iter()
+            .zip([t!(form::all), t!(provider::healthy), t!(provider::trouble), t!(form::off)])
+            .map(|((word, glyph), title)| (word, title, glyph, paged.count(word)))
+            .collect::<Vec<_>>()
     };
-    let selected = Signal::derive(move || selection.count());
-    let all_on = move || {
-        let order = order.get();
-        !order.is_empty() && order.iter().all(|id| selection.has(*id))
-    };
-    let some_on = move || selected.get() != 0 && !all_on();
+    let total = paged.total();
     view! {
-        <section class="card">
-            <Show
-                when=move || selected.get() != 0
-                fallback=move || view! { <div class="list-bar"><SearchBox state says=t!(provider::find)/><Segments state segments=Signal::derive(segments)/></div> }
-            >
-                <Bulk selection lines/>
-            </Show>
-            <table class="table rows">
-                <thead>
-                    <tr>
-                        <th class="w-8"><input type="checkbox" class="check-box align-middle" aria-label=t!(form::select_all) prop:checked=all_on prop:indeterminate=some_on on:click=move |_| selection.toggle_all(&order.get_untracked())/></th>
-                        <SortHead state column="name" title=t!(provider::provider)/>
-                        <th scope="col">{t!(form::status)}</th>
-                        <th scope="col" class="low">{t!(provider::groups)}</th>
-                        <th scope="col" class="mid">{t!(provider::credentials)}</th>
-                        <SortHead state column="requests" title=t!(provider::requests_day) class="num" figures=true/>
-                        <SortHead state column="success" title=t!(provider::success) class="num"/>
-                        <SortHead state column="p95" title=t!(provider::first_byte_p95) class="num" figures=true/>
-                        <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
-                    </tr>
-                </thead>
-                <tbody><For each=move || page.get() key=|index| *index children=row/></tbody>
-            </table>
-            <Show when=move || total.get() == 0><EmptyFiltered title=t!(provider::none_match) clear=Signal::derive(move || state.bare())/></Show>
-            <div class="card-foot"><span>{move || t!(provider::count, total.get())}</span><Pager state total per_page=PER_PAGE/></div>
-        </section>
+        <ListFrame
+            state
+            find=t!(provider::find)
+            segments=Signal::derive(segments)
+            instead=Signal::derive(move || selection.count() != 0)
+            bulk=move || view! { <Bulk selection paged/> }
+            head=view! { <Heads state selection order/> }.into_any()
+            total
+            count=Signal::derive(move || t!(provider::count, total.get()))
+            reading=paged.reading
+            none_match=t!(provider::none_match)
+        >
+            <For each=move || paged.rows() key=line_key children=row/>
+        </ListFrame>
     }
     .into_any()
 }
 
-fn matches(row: &ProviderRow, wanted: &str) -> bool {
-    let provider = &row.provider;
-    wanted.is_empty()
-        || provider.name.to_lowercase().contains(wanted)
-        || provider.base_url.to_string().to_lowercase().contains(wanted)
+/// A row is drawn anew when something of it changed that is not live.
+fn line_key(line: &ProviderLine) -> (ProviderId, i64, u64, usize) {
+    let attempts = line.day.as_ref().map_or(0, |day| day.attempts);
+    (line.row.provider.id, line.row.provider.revision, attempts, line.row.groups.len())
 }
 
-fn sort(found: &mut [usize], lines: &[Line], column: &str, descending: bool) {
-    let figure = |index: usize, read: fn(&ProviderStats) -> f64| lines[index].stats.as_ref().map_or(0.0, read);
-    let by_figure =
-        |read: fn(&ProviderStats) -> f64| move |a: &usize, b: &usize| figure(*a, read).total_cmp(&figure(*b, read));
-    match column {
-        "requests" => found.sort_by(by_figure(|stats| stats.attempts as f64)),
-        "success" => found.sort_by(by_figure(|stats| rate(stats).unwrap_or(-1.0))),
-        "p95" => found.sort_by(by_figure(|stats| stats.first_byte.p95_us as f64)),
-        _ => found.sort_by_cached_key(|&index| lines[index].row.provider.name.to_lowercase()),
+#[component]
+fn Heads(
+    state: ListState,
+    selection: Selection<ProviderId>,
+    #[prop(into)] order: Signal<Vec<ProviderId>>,
+) -> impl IntoView {
+    let all_on = move || {
+        let order = order.get();
+        !order.is_empty() && order.iter().all(|id| selection.has(*id))
+    };
+    let some_on = move || selection.count() != 0 && !all_on();
+    view! {
+        <tr>
+            <th class="w-8"><input type="checkbox" class="check-box align-middle" aria-label=t!(form::select_all) prop:checked=all_on prop:indeterminate=some_on on:click=move |_| selection.toggle_all(&order.get_untracked())/></th>
+            <SortHead state column="name" title=t!(provider::provider)/>
+            <th scope="col">{t!(form::status)}</th>
+            <th scope="col" class="low">{t!(provider::groups)}</th>
+            <th scope="col" class="mid">{t!(provider::credentials)}</th>
+            <SortHead state column="requests" title=t!(provider::requests_day) class="num" figures=true/>
+            <SortHead state column="success" title=t!(provider::success) class="num"/>
+            <SortHead state column="p95" title=t!(provider::first_byte_p95) class="num" figures=true/>
+            <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
+        </tr>
     }
-    if descending {
-        found.reverse();
-    }
-}
-
-/// Share of judged attempts that succeeded.
-pub(super) fn rate(stats: &ProviderStats) -> Option<f64> {
-    let judged = stats.answered + stats.failed;
-    (judged > 0).then(|| stats.answered as f64 / judged as f64)
+    .into_any()
 }
 
 #[component]
 fn Row(
-    line: Line,
+    line: ProviderLine,
     health: Memo<Option<ProviderHealth>>,
     selection: Selection<ProviderId>,
     #[prop(into)] order: Signal<Vec<ProviderId>>,
 ) -> impl IntoView {
-    let Line { row, stats } = line;
+    let ProviderLine { row, day: stats, .. } = line;
     let provider = row.provider;
     let (id, name, enabled) = (provider.id, provider.name.clone(), provider.enabled);
     let href = format!("/admin/providers/{id}");
     let host = format!("{}{}", provider.base_url.authority(), provider.base_url.base_path());
     let status = move || {
-        let state = health.with(|health| health.as_ref().map(|health| health.state)).unwrap_or(if enabled {
-            HealthState::Healthy
-        } else {
-            HealthState::Disabled
-        });
+        let known = health.with(|health| health.as_ref().map(|health| health.state));
+        let state = known.unwrap_or(HealthState::unknown(enabled));
         view! { <HealthWord state/> }
     };
     let reason = move || health.get().map(|health| view! { <Reason health/> });
@@ -264,7 +189,9 @@ fn Row(
         .collect_view();
     let all = provider.credentials.len();
     let (attempts, success, p95) = match &stats {
-        Some(stats) => (stats.attempts, rate(stats), (stats.first_byte.p95_us > 0).then_some(stats.first_byte.p95_us)),
+        Some(stats) => {
+            (stats.attempts, stats.success_rate(), (stats.first_byte.p95_us > 0).then_some(stats.first_byte.p95_us))
+        }
         None => (0, None, None),
     };
     let success_class = match success {
@@ -292,10 +219,10 @@ fn Row(
             <td class="mid away"><Credentials all health/></td>
             <td class="num away"><span class:text-ink=attempts != 0>{format::count(attempts)}</span></td>
             <td class=format!("{success_class} away")>{format::success(success)}</td>
-            <td class="num away"><span class="inline-flex items-center gap-3"><Sparkline values=points.clone() quiet=true/><span class="min-w-14">{format::maybe_latency(p95, language())}</span></span></td>
+            <td class="num away"><span class="inline-flex items-center gap-3"><span class="block w-16 flex-none"><Sparkline values=points.clone() quiet=true/></span><span class="min-w-14">{format::maybe_latency(p95, language())}</span></span></td>
             <td class="away"><RowMenu id name enabled href/></td>
             <td class="whole md:hidden">{move || health.get().filter(|health| health.state != HealthState::Healthy).map(|health| view! { <Reason health/> })}</td>
-            <td class="whole md:hidden"><span class="flex items-center justify-between text-xs text-ink-2"><span class="whitespace-pre">{figures}</span><Sparkline values=points quiet=true/></span></td>
+            <td class="whole md:hidden"><span class="flex items-center justify-between text-xs text-ink-2"><span class="whitespace-pre">{figures}</span><span class="block w-20 flex-none"><Sparkline values=points quiet=true/></span></span></td>
         </tr>
     }
     .into_any()
@@ -366,13 +293,13 @@ fn RowMenu(id: ProviderId, name: String, enabled: bool, href: String) -> impl In
 }
 
 #[component]
-fn Bulk(selection: Selection<ProviderId>, lines: StoredValue<Vec<Line>>) -> impl IntoView {
+fn Bulk(selection: Selection<ProviderId>, paged: Paged<ProviderLine>) -> impl IntoView {
     let toasts = Toasts::here();
     let busy = RwSignal::new(false);
     let turn = move |on: bool| {
-        let ids: Vec<ProviderId> = lines.with_value(|lines| {
+        let ids: Vec<ProviderId> = paged.page.with_untracked(|page| {
             let chosen = selection.keys();
-            lines
+            page.rows
                 .iter()
                 .map(|line| &line.row.provider)
                 .filter(|provider| chosen.contains(&provider.id) && provider.enabled != on)

@@ -21,6 +21,7 @@ use crate::{
         format,
         i18n::{language, t},
         icon::{Glyph, Icon, Mark},
+        lost::tell_lost,
     },
 };
 
@@ -42,23 +43,38 @@ pub fn RequestDrawer() -> impl IntoView {
             let names = around.names.await;
             match detail.await {
                 Ok(detail) => body(&detail, &names),
-                Err(error) => view! { <Failure error/> }.into_any(),
+                Err(error) => {
+                    if matches!(error, ApiError::NotFound { .. }) {
+                        tell_lost();
+                    }
+                    view! { <Failure error/> }.into_any()
+                }
             }
         })
     };
     keys(id, around);
-    let step = move |back: bool| {
-        let beside = neighbour(around, id.get(), back);
-        let (icon, name) =
-            if back { ("chevron-up", t!(requests::previous)) } else { ("chevron-down", t!(requests::next)) };
+    let step = move |beside: Option<RequestId>, icon: &'static str, name: &'static str| {
         beside.map(|id| view! { <a class="btn btn-ghost btn-icon" href=around.address(Some(id)) aria-label=name title=name><Icon name=icon/></a> })
+    };
+    // Of the page itself, so that server and browser draw the same steps, whichever of them is ready first.
+    let steps = move || {
+        let id = id.get();
+        around.search.track();
+        Suspend::new(async move {
+            let page = around.page.await;
+            let rows: Vec<RequestId> = page.iter().flat_map(|page| &page.rows).map(|line| line.row.id).collect();
+            let (before, after) = (neighbour(&rows, id, true), neighbour(&rows, id, false));
+            view! {
+                {step(before, "chevron-up", t!(requests::previous))}
+                {step(after, "chevron-down", t!(requests::next))}
+            }
+        })
     };
     view! {
         <a class="beside-scrim" href=move || around.address(None) tabindex="-1" aria-hidden="true"></a>
         <aside class="beside" aria-label=t!(requests::request)>
             <div class="beside-tools">
-                {move || step(true)}
-                {move || step(false)}
+                <Transition>{steps}</Transition>
                 <a class="btn btn-ghost btn-icon" href=move || around.address(None) aria-label=t!(shell::close) title=t!(shell::close)><Icon name="x"/></a>
             </div>
             <Transition fallback=|| view! { <SkeletonRows/> }>{face}</Transition>
@@ -67,12 +83,10 @@ pub fn RequestDrawer() -> impl IntoView {
     .into_any()
 }
 
-fn neighbour(around: Around, id: Option<RequestId>, back: bool) -> Option<RequestId> {
-    around.rows.with(|rows| {
-        let here = rows.iter().position(|row| Some(*row) == id)?;
-        let there = if back { here.checked_sub(1)? } else { here + 1 };
-        rows.get(there).copied()
-    })
+fn neighbour(rows: &[RequestId], id: Option<RequestId>, back: bool) -> Option<RequestId> {
+    let here = rows.iter().position(|row| Some(*row) == id)?;
+    let there = if back { here.checked_sub(1)? } else { here + 1 };
+    rows.get(there).copied()
 }
 
 /// Keys of the drawer; single letters rest while a field has the focus.
@@ -85,7 +99,10 @@ fn keys(id: Memo<Option<RequestId>>, around: Around) {
             if ["INPUT", "TEXTAREA", "SELECT"].contains(&focus.as_str()) || event.ctrl_key() || event.meta_key() {
                 return;
             }
-            let beside = |back| untrack(|| neighbour(around, id.get(), back).map(|id| around.address(Some(id))));
+            let beside = |back| {
+                let there = around.rows.with_untracked(|rows| neighbour(rows, id.get_untracked(), back));
+                there.map(|id| untrack(|| around.address(Some(id))))
+            };
             let to = match event.key().as_str() {
                 "Escape" => Some(untrack(|| around.address(None))),
                 "[" => beside(true),
@@ -184,7 +201,7 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
 
 /// Why it was drawn: `its one trial, tier 1, weight 50 (half), credit 391, 3 in flight`.
 fn choice_words(choice: &Choice) -> String {
-    let mut parts = Vec::with_capacity(5);
+    let mut parts = Vec::with_capacity(6);
     if choice.trial {
         parts.push(t!(explain::trial).to_owned());
     }
@@ -195,6 +212,7 @@ fn choice_words(choice: &Choice) -> String {
     });
     parts.extend(choice.credit.map(|credit| t!(requests::by_credit, &credit.to_string())));
     parts.push(t!(requests::by_flight, &choice.in_flight.to_string()));
+    parts.extend(choice.out_of.map(|members| t!(requests::by_out_of, &members.to_string())));
     parts.join(t!(requests::comma))
 }
 

@@ -1,6 +1,6 @@
 //! One's own password and sessions.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 
 use crate::{
     api::session::{ChangePassword, LogoutEverywhere},
@@ -10,6 +10,7 @@ use crate::{
         i18n::t,
         icon::Icon,
         pages::providers::form::Trouble,
+        returned::{issue_of, refusal},
         session::Session,
     },
 };
@@ -21,11 +22,9 @@ pub fn SecurityTab() -> impl IntoView {
     let leave = ServerAction::<LogoutEverywhere>::new();
     let username = untrack(|| Session::here().viewer()).map(|viewer| viewer.username).unwrap_or_default();
     let (new, judged) = (RwSignal::new(String::new()), RwSignal::new(false));
-    let refused = move |fields: [&str; 2]| match change.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => {
-            problems.into_iter().find(|problem| fields.contains(&problem.field.as_str())).map(|problem| problem.issue)
-        }
-        _ => None,
+    let failure = refusal(move || change.value().get(), ChangePassword::url());
+    let refused = move |fields: [&str; 2]| {
+        failure.with(|failure| fields.iter().find_map(|field| issue_of(failure.as_ref(), field)))
     };
     let current_issue = Signal::derive(move || refused(["current", "current_password"]));
     let rule = username.clone();
@@ -36,8 +35,8 @@ pub fn SecurityTab() -> impl IntoView {
             .flatten()
             .or_else(|| refused(["new", "password"]))
     });
-    let trouble = move || match change.value().get() {
-        Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
+    let trouble = move || match failure.get() {
+        Some(error) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
         _ => None,
     };
     view! {

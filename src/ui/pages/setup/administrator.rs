@@ -15,22 +15,21 @@ use crate::{
         i18n::t,
         icon::Icon,
         pages::providers::form::Trouble,
+        returned::{issue_of, returned_to},
     },
 };
 
 /// The form.
 #[component]
 pub(super) fn AdministratorStep(token: String) -> impl IntoView {
-    let action = ServerAction::<MakeAdministrator>::new();
+    let returned = returned_to(MakeAdministrator::url());
+    let typed = |name: &str| returned.as_ref().and_then(|returned| returned.typed(name)).unwrap_or_default().to_owned();
+    let (first_username, display_name) = (typed("username"), typed("display_name"));
+    let failure = StoredValue::new(returned.map(|returned| returned.error));
     let busy = RwSignal::new(false);
-    let (username, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (username, password) = (RwSignal::new(first_username.clone()), RwSignal::new(String::new()));
     let (left_name, left_password) = (RwSignal::new(false), RwSignal::new(false));
-    let refused = move |field: &str| match action.value().get() {
-        Some(Err(ApiError::Invalid { problems })) => {
-            problems.into_iter().find(|problem| problem.field == field).map(|problem| problem.issue)
-        }
-        _ => None,
-    };
+    let refused = move |field: &str| failure.with_value(|failure| issue_of(failure.as_ref(), field));
     let name_issue = Signal::derive(move || {
         left_name
             .get()
@@ -45,10 +44,10 @@ pub(super) fn AdministratorStep(token: String) -> impl IntoView {
             .flatten()
             .or_else(|| refused("password"))
     });
-    let trouble = move || match action.value().get() {
-        Some(Err(error)) if !matches!(error, ApiError::Invalid { .. }) => Some(view! { <Trouble error/> }),
-        _ => None,
-    };
+    let trouble = failure
+        .get_value()
+        .filter(|error| !matches!(error, ApiError::Invalid { .. }))
+        .map(|error| view! { <Trouble error/> });
     // Stops a form with problems before it is sent; without the client the server finds them.
     let check = move |event: leptos::ev::SubmitEvent| {
         let draft = UserDraft {
@@ -75,10 +74,10 @@ pub(super) fn AdministratorStep(token: String) -> impl IntoView {
                 <input type="hidden" name="token" value=token/>
                 <section class="card form-section max-w-xl">
                     <Field id="username" label=t!(door::username) issue=name_issue>
-                        <input id="username" name="username" class="input" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false" aria-describedby=note_id("username") aria-invalid=move || name_issue.with(Option::is_some).then_some("true") on:input=move |event| username.set(event_target_value(&event)) on:blur=move |_| left_name.set(!username.with_untracked(String::is_empty))/>
+                        <input id="username" name="username" class="input" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false" value=first_username aria-describedby=note_id("username") aria-invalid=move || name_issue.with(Option::is_some).then_some("true") on:input=move |event| username.set(event_target_value(&event)) on:blur=move |_| left_name.set(!username.with_untracked(String::is_empty))/>
                     </Field>
                     <Field id="display_name" label=t!(door::display_name) optional=true>
-                        <input id="display_name" name="display_name" class="input" autocomplete="name"/>
+                        <input id="display_name" name="display_name" class="input" autocomplete="name" value=display_name/>
                     </Field>
                     <div on:focusout=move |_| left_password.set(!password.with_untracked(String::is_empty))>
                         <PasswordField id="password" name="password" label=t!(door::password) hint=t!(door::password_hint) autocomplete="new-password" issue=password_issue on_text=Callback::new(move |text| password.set(text))/>

@@ -1,6 +1,6 @@
 //! Step 3: a group over every provider and a key for it; then ready lines to send the first request.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::StepHead;
 use crate::{
@@ -14,7 +14,9 @@ use crate::{
         components::form::{Field, SubmitButton, field::note_id},
         i18n::t,
         icon::Icon,
+        origin::Origin,
         pages::{api_keys::created::CreatedPanel, providers::form::Trouble},
+        returned::{refusal, returned_to},
     },
 };
 
@@ -27,17 +29,26 @@ pub(super) fn GroupStep(created: RwSignal<Option<CreatedKey>>) -> impl IntoView 
             created.set(Some(made));
         }
     });
-    let slug = RwSignal::new("prod".to_owned());
+    let mut first = [t!(door::group_name_value).to_owned(), "prod".to_owned(), "first-key".to_owned()];
+    let returned = returned_to(MakeFirstGroup::url());
+    if let Some(returned) = &returned {
+        for (control, place) in ["name", "slug", "key_name"].into_iter().zip(&mut first) {
+            returned.put_back(control, place);
+        }
+    }
+    let [name, slug, key_name] = first;
+    let first_slug = slug.clone();
+    let slug = RwSignal::new(slug);
     let issue = Signal::derive(move || slug.with(|slug| Slug::parse(slug).err()));
-    let own = RwSignal::new(false);
+    let own = RwSignal::new(returned.is_some());
     let on_name = move |event| {
         if !own.get_untracked() {
             slug.set(suggest_slug(&event_target_value(&event)));
         }
     };
-    let origin = RwSignal::new(String::new());
-    Effect::new(move |_| origin.set(window().location().origin().unwrap_or_default()));
-    let trouble = move || action.value().get().and_then(Result::err).map(|error| view! { <Trouble error/> });
+    let origin = Origin::here();
+    let refused = refusal(move || action.value().get(), MakeFirstGroup::url());
+    let trouble = move || refused.get().map(|error| view! { <Trouble error/> });
     view! {
         <StepHead title=t!(door::group_title) says=t!(door::group_says)/>
         {trouble}
@@ -45,14 +56,14 @@ pub(super) fn GroupStep(created: RwSignal<Option<CreatedKey>>) -> impl IntoView 
             <section class="card form-section max-w-xl">
                 <div class="form-pair">
                     <Field id="group-name" label=t!(door::group_name)>
-                        <input id="group-name" name="name" class="input" required value=t!(door::group_name_value) on:input=on_name/>
+                        <input id="group-name" name="name" class="input" required value=name on:input=on_name/>
                     </Field>
                     <Field id="slug" label=t!(group::slug) issue>
-                        <input id="slug" name="slug" class="input mono" required pattern="[a-z0-9\\-]{1,64}" spellcheck="false" aria-describedby=note_id("slug") aria-invalid=move || issue.with(Option::is_some).then_some("true") value="prod" prop:value=move || slug.get() on:input=move |event| { own.set(true); slug.set(event_target_value(&event)); }/>
+                        <input id="slug" name="slug" class="input mono" required pattern="[a-z0-9\\-]{1,64}" spellcheck="false" aria-describedby=note_id("slug") aria-invalid=move || issue.with(Option::is_some).then_some("true") value=first_slug prop:value=move || slug.get() on:input=move |event| { own.set(true); slug.set(event_target_value(&event)); }/>
                     </Field>
                 </div>
                 <Field id="key-name" label=t!(door::key_name) hint=t!(door::key_name_hint)>
-                    <input id="key-name" name="key_name" class="input" required value="first-key" aria-describedby=note_id("key-name")/>
+                    <input id="key-name" name="key_name" class="input" required value=key_name aria-describedby=note_id("key-name")/>
                 </Field>
                 <p class="caption">{t!(door::address_preview)}" "<code class="text-ink-2">{move || format!("{}/api/proxy/{}/…", origin.get(), slug.get())}</code></p>
             </section>

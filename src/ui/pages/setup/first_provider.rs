@@ -1,6 +1,6 @@
 //! Step 2: the first provider, with the connection test beside it.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
 use super::StepHead;
 use crate::{
@@ -11,10 +11,11 @@ use crate::{
         i18n::t,
         icon::Icon,
         pages::providers::{
-            form::{FirstSecret, Kinds, Trouble},
+            form::{FirstSecret, Kinds, Trouble, take_back},
             settings::AuthFields,
             test_panel::TestPanel,
         },
+        returned::returned_to,
     },
 };
 
@@ -35,9 +36,8 @@ pub(super) fn ProviderStep() -> impl IntoView {
             }
         }
     });
-    let posted = ServerAction::<MakeFirstProvider>::new().value();
-    let trouble =
-        move || failure.get().or_else(|| posted.get().and_then(Result::err)).map(|error| view! { <Trouble error/> });
+    take_back(editor, returned_to(MakeFirstProvider::url()), failure);
+    let trouble = move || failure.get().map(|error| view! { <Trouble error/> });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(draft) = editor.ready() {

@@ -1,0 +1,115 @@
+//! The socket of one client, with what a plain socket lacks: a limit to how long an answer may wait
+//! for a client that does not read, and an end that does not take the answer back.
+//!
+//! A socket that is closed over bytes nobody read is reset, and the reset overtakes the answer: a
+//! client that was refused in the middle of its body would see a broken connection instead of the
+//! reason. So such a socket is read on for a moment after its last answer (RFC 9112 §9.6).
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::Sleep,
+};
+
+/// How long a client may send on unheard after its last answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is left of a link: its socket, once the connection on it has ended. Locked for a move.
+#[derive(Default)]
+pub(super) struct Remains(Mutex<Option<TcpStream>>);
+
+impl Remains {
+    /// Reads on until the client has closed its side, for a moment at most. A connection that was
+    /// switched to another protocol is still in use and left nothing.
+    pub(super) async fn linger(&self) {
+        let stream = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut stream) = stream else { return };
+        let listen_on = async {
+            // Done already, but where the connection ended with an error of the client's.
+            let _ = stream.shutdown().await;
+            let mut scrap = [0; 4096];
+            while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+        };
+        let _ = tokio::time::timeout(LINGER, listen_on).await;
+    }
+}
+
+/// The socket of one client.
+pub(super) struct Link {
+    /// There until dropped.
+    stream: Option<TcpStream>,
+    stall: Duration,
+    /// Runs while the client does not take what is written.
+    stalled: Option<Pin<Box<Sleep>>>,
+    remains: Arc<Remains>,
+}
+
+impl Link {
+    /// A socket whose client may leave bytes untaken for so long.
+    pub(super) fn new(stream: TcpStream, stall: Duration, remains: Arc<Remains>) -> Self {
+        Self { stream: Some(stream), stall, stalled: None, remains }
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().expect("there until dropped"))
+    }
+
+    /// What came of writing; a client that takes nothing for too long is given up.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stall = self.stall;
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.stream().poll_write(cx, bytes);
+        self.watch(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = self.stream().poll_write_vectored(cx, bytes);
+        self.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(cx)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        *self.remains.0.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
+    }
+}
