@@ -19,7 +19,13 @@ use rondo::{
     server::{
         admin::transfer,
         health::{board::Board, cooldown, credential::CredentialState},
-        proxy::{attempt, call::Call, headers},
+        proxy::{
+            attempt,
+            call::Call,
+            dialect::Dialect,
+            headers,
+            hold::{self, Ruling},
+        },
         routing::{
             compile::Compiler,
             table::{self, Presented},
@@ -54,7 +60,8 @@ pub fn stays(tail: &str) -> bool {
 /// Where a request behind `tail` goes at the provider; `None` when it is refused.
 fn target_of(tail: &str) -> Option<Uri> {
     let uri: Uri = format!("/api/proxy/prod{tail}").parse().ok()?;
-    let (head, ()) = Request::builder().uri(uri).body(()).ok()?.into_parts();
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.uri = uri;
     let peer = SocketAddr::from(([192, 0, 2, 9], 1234));
     let call = Call::parse(head, peer, &[]).ok()?;
     attempt::target(BASE, call.tail(), call.query(), None)
@@ -167,7 +174,7 @@ fn to_provider(client: &HeaderMap) {
         assert!(!sent.contains_key(name), "{name} reached the provider");
     }
     for name in named_by_connection(client) {
-        let ours = matches!(name.as_str(), "host" | "x-api-key" | "x-team" | "x-request-id" | "accept-encoding");
+        let ours = matches!(name.as_str(), "host" | "te" | "x-api-key" | "x-team" | "x-request-id" | "accept-encoding");
         assert!(ours || !sent.contains_key(&name), "{name} is of one hop only");
     }
 }
@@ -253,6 +260,19 @@ pub fn retry_after(data: &[u8]) {
             let bounds = cooldown::SHORTEST_MS..=cooldown::LONGEST_MS;
             assert!(pause.is_none_or(|pause| bounds.contains(&pause)), "{:?}", pause.map(Duration::from_millis));
         }
+    }
+}
+
+/// The hold of a stream: `data` is a byte that says where the stream is split, and the stream. In
+/// every dialect there is a ruling, and it is the same wherever the bytes are split.
+pub fn hold(data: &[u8]) {
+    let Some((&at, stream)) = data.split_first() else { return };
+    let (early, late) = stream.split_at(usize::from(at) % (stream.len() + 1));
+    for dialect in Dialect::ALL {
+        let whole = hold::rule(dialect, [stream]);
+        assert_ne!(whole, Ruling::Wait, "{dialect:?} waits for ever");
+        assert_eq!(hold::rule(dialect, [early, late]), whole, "{dialect:?}, split at {}", early.len());
+        assert_eq!(hold::rule(dialect, stream.chunks(1)), whole, "{dialect:?}, byte by byte");
     }
 }
 

@@ -44,6 +44,9 @@ use crate::server::{
 /// connection in either direction.
 const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_FIELDS: usize = 100;
+/// For the error events of streams that are still open when draining ends. They end their connections
+/// themselves; what is no stream is cut after it.
+const GOODBYE: Duration = Duration::from_millis(200);
 
 /// What answers requests.
 pub(crate) struct Services {
@@ -207,7 +210,13 @@ async fn speak_http1(
         _ = connection.as_mut() => return,
         () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    tokio::select! { _ = connection => {}, () = abort.cancelled() => {} }
+    tokio::select! { _ = connection => {}, () = goodbyes(&abort) => {} }
+}
+
+/// The time to close a connection at the deadline of a stop: its streams have just been told.
+async fn goodbyes(abort: &CancellationToken) {
+    abort.cancelled().await;
+    tokio::time::sleep(GOODBYE).await;
 }
 
 async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: CancellationToken, abort: CancellationToken) {
@@ -232,7 +241,7 @@ async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: Cancellation
         () = client.falls_silent(patience.head) => {}
     }
     connection.as_mut().graceful_shutdown();
-    tokio::select! { _ = connection => {}, () = watching => {}, () = abort.cancelled() => {} }
+    tokio::select! { _ = connection => {}, () = watching => {}, () = goodbyes(&abort) => {} }
 }
 
 /// Looks at the first bytes without taking them. `None`: the client left or said nothing in time.

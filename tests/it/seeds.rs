@@ -32,6 +32,11 @@ fn the_readers_of_retry_after_withstand_their_seeds() {
 }
 
 #[test]
+fn the_hold_of_streams_withstands_its_seeds() {
+    replay("hold", properties::hold);
+}
+
+#[test]
 fn the_declarative_file_withstands_its_seeds() {
     replay("import", properties::import);
 }

@@ -197,7 +197,7 @@ async fn a_file_with_one_mistake_changes_nothing_and_every_mistake_is_told_with_
         "{told}"
     );
     let told = refusal(&stand, &FILE.replace("    enabled: false", "    enabeld: false"), options()).await;
-    assert!(told.contains("line 14") && told.contains("enabeld"), "{told}");
+    assert!(told.contains("line 15") && told.contains("enabeld"), "{told}");
     let told = refusal(&stand, &FILE.replace("name: beta", "name: alpha"), options()).await;
     assert!(told.contains("line 11, provider alpha, name: appears twice"), "{told}");
     let snapshot = stand.foundation.store.snapshot().await.expect("there");

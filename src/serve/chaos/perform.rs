@@ -188,7 +188,7 @@ impl<S: Line> Performance<'_, S> {
     }
 
     async fn filler(&mut self, count: u64) -> io::Result<()> {
-        let filler = [b'x'; SLICE];
+        let filler = vec![b'x'; SLICE];
         let mut left = usize::try_from(count).unwrap_or(usize::MAX);
         while left > 0 {
             let slice = left.min(SLICE);

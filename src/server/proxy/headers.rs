@@ -119,10 +119,12 @@ pub fn insists_on_compression(client: &HeaderMap) -> bool {
     })
 }
 
-/// A client that reads trailers (RFC 9110 §10.1.4); others never get any.
+/// A client of HTTP/1.1 that reads trailers and says so as RFC 9110 §10.1.4 asks, with `TE` named by
+/// `Connection`. In HTTP/2 they have frames of their own and need no leave.
 pub fn takes_trailers(client: &HeaderMap) -> bool {
     let values = client.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case("trailers"))
+    let mut items = values.flat_map(|value| value.split(',')).map(str::trim);
+    items.any(|item| item.eq_ignore_ascii_case("trailers")) && named_by_connection(client).contains(&header::TE)
 }
 
 /// What a provider's answer must not bring to the client or to the gateway's origin.
@@ -260,6 +262,13 @@ mod tests {
         from_provider(&mut headers, false);
         assert!(headers.contains_key("x-ratelimit-reset-tokens") && headers.contains_key("retry-after"));
         assert!(!headers.contains_key("x-ratelimit-limit"));
+    }
+
+    #[test]
+    fn trailers_are_for_clients_that_ask_for_them_on_this_hop() {
+        assert!(takes_trailers(&map(&[("te", "gzip, Trailers"), ("connection", "close, TE")])));
+        assert!(!takes_trailers(&map(&[("te", "trailers"), ("connection", "close")])));
+        assert!(!takes_trailers(&map(&[("te", "gzip"), ("connection", "te")])));
     }
 
     #[test]

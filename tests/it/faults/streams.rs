@@ -2,7 +2,7 @@
 
 use rondo::serve::chaos::{Content, CutBy, Form, Script, Words};
 
-use super::{Trio, caller::Caller, long};
+use super::{Trio, caller::Caller, failures, long};
 
 /// Where each form is spoken.
 const FORMS: [(Form, &str); 3] = [
@@ -39,6 +39,29 @@ async fn a_stream_that_breaks_after_content_ends_with_an_error_event_and_is_not_
             assert!(cut >= 2, "{form:?} {by:?}");
             let asked: u64 = [&trio.bad, &trio.good[0], &trio.good[1]].iter().map(|one| one.counters().requests).sum();
             assert_eq!(asked, long(12, 600), "{form:?} {by:?}: nothing was asked twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_with_an_error_or_says_nothing_is_given_by_another_provider() {
+    let error = Words { error_after: Some(0), ..Words::default() };
+    let empty = Words { count: 0, ..Words::default() };
+    for (form, path) in FORMS {
+        for words in [error.clone(), empty.clone()] {
+            let trio = Trio::start("llm", Script::events(form, words.clone())).await;
+            let mut caller = Caller::of(&trio.world);
+            let mut heard = Vec::new();
+            for _ in 0..long(60, 3_000) {
+                heard.push(caller.post_for_stream(path).await);
+            }
+            assert_eq!(failures(&heard), 0, "{form:?} {words:?}");
+            for one in &heard {
+                let text = one.text();
+                assert!(text.contains("again ") && !text.to_lowercase().contains("overloaded"), "{form:?}: {text}");
+                assert_eq!(text.matches("comes ").count(), 1, "{form:?}: once, not twice: {text}");
+            }
+            assert!(trio.bad.counters().requests >= 1, "{form:?} {words:?}: it was tried");
         }
     }
 }

@@ -161,7 +161,8 @@ async fn trailers_reach_a_client_that_reads_them_and_nobody_else() {
     let clients = [
         ("HTTP/1.1", "te: trailers\r\nconnection: te, close\r\n", true),
         ("HTTP/1.1", "connection: close\r\n", false),
-        ("HTTP/1.0", "te: trailers\r\n", false),
+        ("HTTP/1.1", "te: trailers\r\nconnection: close\r\n", false),
+        ("HTTP/1.0", "te: trailers\r\nconnection: te\r\n", false),
     ];
     for (before, (version, headers, passes)) in clients.into_iter().enumerate() {
         let mut client = ask_with(&world, version, headers, "/x", "{}").await;
@@ -169,7 +170,10 @@ async fn trailers_reach_a_client_that_reads_them_and_nobody_else() {
         client.read_to_string(&mut seen).await.expect("an answer");
         assert!(seen.contains("hi") && !seen.contains("a=1"), "{seen}");
         assert_eq!(seen.contains("x-sum: 7"), passes, "{version} {headers}: {seen}");
-        assert_eq!(provider.seen().last().expect("a request").contains("te: trailers"), headers.contains("trailers"));
+        assert_eq!(
+            provider.seen().last().expect("a request").contains("te: trailers"),
+            headers.contains("connection: te")
+        );
         let record = world.log(before + 1).await.remove(0);
         assert_eq!(record.row.outcome, Outcome::Served, "{version} {headers}");
     }
@@ -213,6 +217,20 @@ async fn a_client_that_leaves_a_stream_closes_the_provider_within_a_tenth_of_a_s
     assert_eq!(record.row.outcome, Outcome::ClientLeft);
     let health = world.health().await;
     assert_eq!((health[0].state, health[0].in_flight), (HealthState::Healthy, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_outlives_draining_ends_with_an_error_event() {
+    let first = [sse_head(), chunk("data: {\"n\":1}\n\n")].concat();
+    let provider = Provider::start(Act::InSteps(vec![first, chunk("never")], Arc::new(Notify::new()))).await;
+    let file = group_of(&[("alpha", provider.address, 100)]).replace("idle_ms: 400", "idle_ms: 60000");
+    let world = World::start_with(&file, &[("RONDO_DRAIN_SECONDS", "1")]).await;
+    let mut client = ask(&world).await;
+    read_until(&mut client, "{\"n\":1}").await;
+    let stopping = tokio::spawn(world.stop());
+    let rest = read_until(&mut client, "upstream_interrupted").await;
+    assert!(!rest.contains("0\r\n\r\n"), "no clean end: {rest}");
+    stopping.await.expect("stopped");
 }
 
 #[tokio::test]
