@@ -5,8 +5,10 @@
 
 pub mod api_key;
 pub mod audit;
+pub mod drill;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod group;
 pub mod health;
 pub mod id;

@@ -5,6 +5,7 @@ use leptos::{prelude::*, server_fn::codec::Json};
 use super::browser::Browser;
 use crate::model::{
     error::ApiError,
+    explain::{ExplainQuery, Explanation},
     group::{Group, GroupDraft},
     id::GroupId,
     page::{ListQuery, PAGE_MAX, Page},
@@ -73,6 +74,14 @@ pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError>
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
     admin.groups().set_enabled(&who, id, enabled).await
+}
+
+/// What a group would do with such a request now, and why.
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/explain", input = Json)]
+pub async fn explain_group(id: GroupId, query: ExplainQuery) -> Result<Explanation, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.groups().explain(&who, id, &query)
 }
 
 /// Deletes a group, then shows the list.

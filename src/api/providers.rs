@@ -7,6 +7,7 @@ use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::browser::Browser;
 use crate::model::{
+    drill::{Drill, Drills, Fault},
     error::ApiError,
     id::ProviderId,
     page::{ListQuery, PAGE_MAX, Page},
@@ -85,6 +86,33 @@ pub async fn enable_provider(id: ProviderId, enabled: bool) -> Result<Provider, 
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::Operate).await?;
     admin.providers().set_enabled(&who, id, enabled).await
+}
+
+/// The drill of a provider that runs now, and the last ones.
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/drills")]
+pub async fn read_drills(id: ProviderId) -> Result<Drills, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.drills().of(&who, id).await
+}
+
+/// Makes a provider pretend to fail for some minutes.
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/drill")]
+pub async fn start_drill(id: ProviderId, fault: Fault, minutes: u32, percent: u32) -> Result<Drill, ApiError> {
+    use crate::{
+        model::{drill::DrillDraft, user::Permission},
+        server::session,
+    };
+    let (admin, who) = session::require(Permission::Operate).await?;
+    admin.drills().start(&who, id, DrillDraft { fault, minutes, percent }).await
+}
+
+/// Ends the drill of a provider.
+#[server(client = Browser, prefix = "/rpc", endpoint = "providers/stop_drill")]
+pub async fn stop_drill(id: ProviderId) -> Result<Drill, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::Operate).await?;
+    admin.drills().stop(&who, id).await
 }
 
 /// Deletes a provider, then shows the list.

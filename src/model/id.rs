@@ -46,4 +46,6 @@ ids! {
     SessionId,
     /// One proxied request; also the value of `X-Request-Id`.
     RequestId,
+    /// One failover drill.
+    DrillId,
 }

@@ -118,6 +118,12 @@ pub enum Issue {
         /// What uses it.
         by: String,
     },
+    /// A drill runs on this provider already.
+    #[error("is in a drill already; stop that one first")]
+    DrillRunning,
+    /// Something that is switched off cannot be drilled.
+    #[error("is switched off; there is nothing to drill")]
+    SwitchedOff,
     /// The password is among those everybody tries.
     #[error("is too easy to guess; use a longer phrase")]
     WeakPassword,

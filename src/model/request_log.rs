@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId};
+use super::id::{ApiKeyId, CredentialId, DrillId, GroupId, ProviderId, RequestId};
 
 /// How a request ended, from the client's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,6 +196,30 @@ pub struct Skipped {
     pub provider: String,
     /// Why.
     pub reason: SkipReason,
+    /// For how much longer from then on, milliseconds, where that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Why a candidate was the one drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Choice {
+    /// Its tier.
+    pub tier: u32,
+    /// Its effective weight: priority × health.
+    pub weight: u32,
+    /// Health factor on its priority, percent.
+    pub factor_percent: u8,
+    /// What it was owed after the draw, where the strategy keeps credits.
+    pub credit: Option<i32>,
+    /// Requests in flight there before it.
+    pub in_flight: u32,
+    /// It was the trial of a provider that had been taken out.
+    pub trial: bool,
+    /// Members of its tier, where the tier is so large that only some were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of: Option<u32>,
 }
 
 /// One attempt at one provider.
@@ -220,10 +244,16 @@ pub struct Attempt {
     pub first_output_us: Option<u64>,
     /// Its end after its start, microseconds.
     pub ended_us: u64,
-    /// Why it was the one drawn: credits, only candidate, trial.
+    /// Why it was the one drawn.
+    #[serde(default)]
+    pub choice: Option<Choice>,
+    /// The same in words, where there is no draw to tell of; rows of older versions have only these.
     pub chosen: String,
     /// One line about a failure, without secrets.
     pub detail: String,
+    /// The failover drill whose fault it met: then its failure was pretended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillId>,
     /// Candidates passed over before this attempt.
     pub skipped: Vec<Skipped>,
 }

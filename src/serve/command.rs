@@ -1,11 +1,12 @@
 //! The command line: what was asked, who does it, which exit code.
 //!
 //! Commands work on the store itself, so the server may run or not; a running one notices within a
-//! second. An error is one clear line on standard error and exit code 1; a wrong command line is 2.
+//! second. Only drills are asked of the running server. An error is one clear line on standard error and exit code 1; a wrong command line is 2.
 
 mod chaos;
 mod database;
 mod demo;
+mod drill;
 mod flags;
 mod healthcheck;
 mod key;
@@ -55,6 +56,9 @@ enum Command {
     Export(StorageFlags),
     /// Two played providers, clients that keep asking, and nothing to set up
     Demo(ServeFlags),
+    /// Failover drills of the running server
+    #[command(subcommand)]
+    Drill(drill::Command),
     /// The database
     #[command(subcommand)]
     Db(database::Command),
@@ -115,6 +119,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Apply(command)) => transfer::apply(command, out).await,
         Some(Command::Export(flags)) => transfer::export(flags, out).await,
         Some(Command::Demo(flags)) => demo::run(flags, out).await,
+        Some(Command::Drill(command)) => drill::run(command, out).await,
         Some(Command::Db(command)) => database::run(command, out).await,
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags).await,
         Some(Command::Settings(arguments)) => reference::run(arguments, out),

@@ -149,7 +149,7 @@ impl BackOffice {
         let sources =
             live::Sources { routing: plane.routing.clone(), board: board.clone(), recorder: recorder.clone(), clock };
         let hub = live::Hub::new(sources, drain.clone());
-        let admin = foundation.admin_with(Some(Live { board, recorder, clock }));
+        let admin = foundation.admin_with(Some(Live { board, recorder, clock, proxy: plane.proxy.clone() }));
         let origin = settings.web.public_url.as_ref().map(|_| settings.web.site());
         let sessions = Sessions::new(admin.clone(), Site { https: settings.web.is_https(), origin });
         Self { admin, sessions, hub }

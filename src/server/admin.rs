@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod connection;
+mod drills;
 mod groups;
 mod insight;
 mod paging;
@@ -25,6 +26,7 @@ use std::{sync::Arc, time::SystemTime};
 
 pub use self::{
     api_keys::ApiKeys,
+    drills::DrillBook,
     groups::Groups,
     insight::{Audit, Health, Requests, Stats},
     passwords::Passwords,
@@ -40,6 +42,7 @@ use crate::{
     server::{
         bus::{self, Bus},
         health::{board::Board, clock::Clock},
+        proxy::Proxy,
         record::Recorder,
         secret::seal::MasterKey,
         store::{Change, Snapshot, Store},
@@ -74,6 +77,8 @@ pub struct Live {
     pub recorder: Recorder,
     /// The clock the board is read with.
     pub clock: Clock,
+    /// The data plane, to ask what it would do.
+    pub proxy: Proxy,
 }
 
 struct Inner {
@@ -126,6 +131,11 @@ impl Admin {
     /// Health of providers.
     pub fn health(&self) -> Health<'_> {
         Health(self)
+    }
+
+    /// Failover drills.
+    pub fn drills(&self) -> DrillBook<'_> {
+        DrillBook(self)
     }
 
     /// The audit trail.

@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod clock;
 pub mod cooldown;
 pub mod credential;
+pub mod drill;
 pub mod outcome;
 pub mod panic;
 pub mod passive;

@@ -4,6 +4,7 @@
 //! offers its row to the [`writer`]'s bounded queue; a row that does not fit is dropped and counted,
 //! and the statistics do not notice.
 
+mod drills;
 mod entries;
 pub mod histogram;
 mod intake;
@@ -20,14 +21,16 @@ use std::sync::{
 use tokio::sync::{broadcast, mpsc};
 
 use self::{
+    drills::Drills,
     intake::Intake,
     rollup::{Rollup, Summary},
     tail::Tail,
     writer::Writer,
 };
 use crate::model::{
+    drill::DrillReport,
     health::HealthEvent,
-    id::GroupId,
+    id::{DrillId, GroupId},
     request_log::{RequestDetail, RequestRow},
     stats::{Counts, Overview, Range},
 };
@@ -45,6 +48,7 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Shared {
     intake: Intake,
+    drills: Drills,
     /// Held while adding up; only readers and the writer's tick come here, never a request.
     rollup: Mutex<Rollup>,
     tail: Tail,
@@ -66,6 +70,7 @@ impl Recorder {
     /// Takes note of a request that ended. Never blocks, never awaits.
     pub fn record(&self, detail: RequestDetail) {
         self.shared.intake.add(&detail);
+        self.shared.drills.add(&detail);
         if self.rows.try_send(detail).is_err() {
             self.shared.lose(1);
         }
@@ -111,6 +116,11 @@ impl Recorder {
     /// A range in a few numbers, without columns: for live snapshots.
     pub fn summary(&self, range: Range, group: Option<GroupId>, now_ms: i64) -> Summary {
         self.shared.fold(now_ms).summary(range, group, now_ms)
+    }
+
+    /// What the requests that met the fault of a drill came to.
+    pub fn drill_report(&self, drill: DrillId) -> DrillReport {
+        self.shared.drills.report(drill)
     }
 
     /// The last rows, newest first, at most [`tail::ROWS`].

@@ -11,5 +11,6 @@ mod egress;
 pub mod guard;
 mod http1;
 mod http2;
+pub mod played;
 pub mod pool;
 pub mod tls;

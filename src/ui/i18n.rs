@@ -49,6 +49,8 @@ pub(crate) use t;
 pub mod chart;
 pub mod dashboard;
 pub mod door;
+pub mod drill;
+pub mod explain;
 pub mod failure;
 pub mod form;
 pub mod group;

@@ -6,7 +6,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use rondo::model::user::{Role, UserDraft};
 use tempfile::TempDir;
+
+use crate::world::World;
 
 struct Shell {
     dir: TempDir,
@@ -255,4 +258,49 @@ fn a_health_check_of_nothing_fails_in_one_line() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
     let line = Shell::new().with("RONDO_LISTEN", &free.to_string()).refused(&["healthcheck"]);
     assert!(line.contains(&free.to_string()), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_is_started_watched_and_stopped_from_the_command_line() {
+    let world = World::start(
+        FILE.split('\n').next().unwrap_or_default().replace("secret_env: ALPHA_KEY", "secret: sk-1").as_str(),
+    )
+    .await;
+    let draft = UserDraft {
+        username: "ana".into(),
+        display_name: String::new(),
+        password: "correct horse battery".into(),
+        role: Role::Operator,
+    };
+    let ana = world.admin.users().create(&world.who, draft).await.expect("a person").id;
+    let (_, token) = world.admin.tokens().create(&world.who, ana, "drills", None).await.expect("a token");
+    let url = format!("http://{}", world.address);
+    let shell = Shell::new().with("RONDO_ADMIN_TOKEN", &token);
+    let run = |arguments: &[&str]| {
+        let all = [&["drill"], arguments, &["--url", &url]].concat();
+        tokio::task::block_in_place(|| shell.run(&all))
+    };
+    let started = run(&["start", "alpha", "--fault", "429", "--minutes", "3", "--percent", "50"]);
+    assert_eq!(started.out, "drill runs: 429 on 50% of attempts for 3 min, by ana\n", "{}", started.err);
+    let again = run(&["start", "alpha"]);
+    assert_eq!(
+        (again.code, again.err.as_str()),
+        (Some(1), "rondo: provider: is in a drill already; stop that one first\n")
+    );
+    let stopped = run(&["stop", "alpha"]);
+    assert!(
+        stopped.out.starts_with("drill was stopped: 429") && stopped.out.contains("met the fault"),
+        "{}",
+        stopped.out
+    );
+    assert_eq!(run(&["report", "alpha"]).out, stopped.out);
+    assert_eq!(run(&["stop", "alpha"]).err, "rondo: drill not found\n");
+    assert_eq!(run(&["report", "beta"]).err, "rondo: there is no provider beta\n");
+    let wrong = run(&["report", "alpha", "--token", "rdadm_wrong"]);
+    assert!(wrong.err.contains("the token is not accepted"), "{}", wrong.err);
+    assert_eq!(run(&["start", "alpha", "--fault", "fire"]).code, Some(2));
+    let nobody = Shell::new().refused(&["drill", "report", "alpha", "--url", &url]);
+    assert!(nobody.contains("set RONDO_ADMIN_TOKEN"), "{nobody}");
+    let elsewhere = shell.refused(&["drill", "report", "alpha", "--url", "http://127.0.0.1:9"]);
+    assert!(elsewhere.contains("http://127.0.0.1:9 does not answer"), "{elsewhere}");
 }

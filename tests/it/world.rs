@@ -214,6 +214,11 @@ impl World {
         panic!("the log has no request that was {wanted:?}");
     }
 
+    /// The services of the running server, which also know what it sees.
+    pub(crate) fn live(&self) -> &Admin {
+        &self.running.admin
+    }
+
     /// Every provider's id by its name.
     pub(crate) async fn provider_ids(&self) -> BTreeMap<String, ProviderId> {
         let mut ids = BTreeMap::new();

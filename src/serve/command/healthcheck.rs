@@ -38,7 +38,7 @@ async fn ask(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// "Every address" is no address to call.
-fn reachable(listen: IpAddr) -> IpAddr {
+pub(super) fn reachable(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(any) if any.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(any) if any.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -6,6 +6,7 @@ use super::{Admin, Principal, paging};
 use crate::{
     model::{
         error::{ApiError, ApiResult},
+        explain::{ExplainQuery, Explanation},
         group::{Group, GroupDraft},
         id::GroupId,
         name::Slug,
@@ -70,6 +71,14 @@ impl Groups<'_> {
         let group = Group { enabled, ..group };
         let revision = group.revision;
         self.put(who, group, Some(revision)).await
+    }
+
+    /// What the group would do with such a request now, and why. Nothing is moved or taken by asking.
+    pub fn explain(self, who: &Principal, id: GroupId, query: &ExplainQuery) -> ApiResult<Explanation> {
+        who.require(Permission::View)?;
+        query.validate().map_err(|problems| ApiError::Invalid { problems })?;
+        let live = self.0.live().ok_or_else(|| ApiError::NotFound { what: "running gateway".into() })?;
+        live.proxy.explain(id, query).ok_or_else(|| ApiError::NotFound { what: "group".into() })
     }
 
     /// Deletes a group; keys limited to it lose it and do not become global by that.

@@ -61,10 +61,23 @@ impl Totals {
 
     /// Whether one more request keeps this candidate within its part of the load.
     pub(super) fn has_room(&self, candidate: &Candidate) -> bool {
+        f64::from(candidate.in_flight) + 1.0 <= self.allowance(candidate)
+    }
+
+    /// How many may be in flight there, the next one included.
+    fn allowance(&self, candidate: &Candidate) -> f64 {
         let part = (BOUND * (self.in_flight + 1.0) * candidate.weight / self.weight).ceil();
         let grace = if self.in_flight < 2.0 * f64::from(self.eligible) { 1.0 } else { 0.0 };
-        f64::from(candidate.in_flight) + 1.0 <= part + grace
+        part + grace
     }
+}
+
+/// How many requests the bounded load allows in flight at each candidate, the next one included; 0
+/// where nothing may be drawn.
+pub fn allowances(candidates: &[Candidate]) -> Vec<u32> {
+    let totals = Totals::of(candidates);
+    let allowed = |one: &Candidate| if one.is_eligible() { totals.allowance(one) as u32 } else { 0 };
+    candidates.iter().map(allowed).collect()
 }
 
 /// Whether one more request keeps `candidates[index]` within the bounded load (c = 1.25).

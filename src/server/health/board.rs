@@ -13,6 +13,7 @@ use super::{
     provider::{Facts, ProviderState},
 };
 use crate::model::{
+    drill::DrillEnd,
     group::Group,
     health::{CredentialHealth, CredentialState as Shown, HealthEvent, ProviderHealth},
     id::{CredentialId, ProviderId},
@@ -85,12 +86,21 @@ impl Board {
                 facts.since_ms = now_ms;
             }
             drop(facts);
+            if !provider.enabled {
+                state.end_drill(now_ms, DrillEnd::Disabled);
+            }
             state.announce(now_ms);
         }
         let kept: HashSet<ProviderId> = providers.iter().map(|provider| provider.id).collect();
         let credentials = providers.iter().flat_map(|provider| &provider.credentials);
         let kept_credentials: HashSet<CredentialId> = credentials.map(|credential| credential.id).collect();
-        self.shared.providers.write().unwrap_or_else(PoisonError::into_inner).retain(|id, _| kept.contains(id));
+        self.shared.providers.write().unwrap_or_else(PoisonError::into_inner).retain(|id, state| {
+            let stays = kept.contains(id);
+            if !stays {
+                state.end_drill(now_ms, DrillEnd::Disabled);
+            }
+            stays
+        });
         let mut credentials = self.shared.credentials.write().unwrap_or_else(PoisonError::into_inner);
         credentials.retain(|id, _| kept_credentials.contains(id));
     }
@@ -103,6 +113,9 @@ impl Board {
             providers.values().cloned().collect()
         };
         for provider in providers {
+            if provider.is_drill_due(now_ms) {
+                provider.end_drill(now_ms, DrillEnd::TimeOver);
+            }
             provider.announce(now_ms);
         }
     }

@@ -317,6 +317,25 @@ impl Breaker {
         }
     }
 
+    /// Goes back to what it was `before`: what came since was pretended. Trials of before have been
+    /// answered or given up meanwhile; those in flight now decide nothing more.
+    pub fn return_to(&mut self, before: Self) {
+        let phase = match before.phase {
+            Phase::Open { until_ms, .. } => Phase::Open { until_ms, probe: None },
+            Phase::HalfOpen { successes, .. } => Phase::HalfOpen { trial: None, successes },
+            passing => passing,
+        };
+        *self = Self {
+            phase,
+            serial: self.serial + 1,
+            outage: self.outage.wrapping_add(1),
+            next_trial: self.next_trial,
+            first_byte_timeout_ms: self.first_byte_timeout_ms,
+            alone: self.alone,
+            ..before
+        };
+    }
+
     /// Where it stands.
     pub fn state(&self) -> State {
         match self.phase {

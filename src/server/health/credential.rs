@@ -257,6 +257,17 @@ impl CredentialState {
         self.marked.store(false, Relaxed);
     }
 
+    /// When its pause ends, or ended; monotone milliseconds.
+    pub(super) fn paused_until_ms(&self) -> u64 {
+        self.cooling_until_ms.load(Relaxed)
+    }
+
+    /// Sets the end of its pause, shorter than the present one too, and forgets how often it was overloaded.
+    pub(super) fn pause_until(&self, until_ms: u64) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).overloads = 0;
+        self.cooling_until_ms.store(until_ms, Relaxed);
+    }
+
     /// Forgets cooldown and refusals: its secret was entered again, or a person said so.
     pub fn reset(&self) {
         self.cooling_until_ms.store(0, Relaxed);

@@ -12,12 +12,14 @@ use super::{
     board::Feed,
     breaker::{Admission, Breaker, Sample, State},
     credential::{CredentialState, Standing},
+    drill::{Course, Met, Switch},
     passive,
     permit::Permit,
 };
 use crate::model::{
+    drill::{Drill, DrillDraft, DrillEnd, DrillReport, Drills},
     health::{HealthEvent, HealthReason, HealthState},
-    id::{CredentialId, ProviderId},
+    id::{CredentialId, DrillId, ProviderId},
     request_log::AttemptOutcome,
 };
 
@@ -54,6 +56,7 @@ pub struct ProviderState {
     keyless: Arc<CredentialState>,
     /// What configuration and history know; read by views and on changes of state, not by draws.
     facts: Mutex<Facts>,
+    drill: Switch,
 }
 
 /// What the breaker does not know.
@@ -104,6 +107,7 @@ impl ProviderState {
             any_model_missing: AtomicBool::new(false),
             facts: Mutex::new(Facts::new(&keyless)),
             keyless,
+            drill: Switch::default(),
         }
     }
 
@@ -178,6 +182,67 @@ impl ProviderState {
             let missing = self.missing_models.lock().unwrap_or_else(PoisonError::into_inner);
             missing.get(model).is_some_and(|until_ms| now_ms < *until_ms)
         }
+    }
+
+    /// Makes it pretend to fail from now on; `None` while it does already.
+    pub fn start_drill(&self, id: DrillId, draft: DrillDraft, by: &str, now_ms: u64) -> Option<Drill> {
+        let before = self.breaker().clone();
+        self.drill.start(id, draft, by, now_ms, before).map(|course| self.show(course))
+    }
+
+    /// Ends its drill and takes back what it did to its health; `None` when none runs.
+    pub fn end_drill(&self, now_ms: u64, end: DrillEnd) -> Option<Drill> {
+        let (course, before) = self.drill.end(now_ms, end)?;
+        {
+            let mut breaker = self.breaker();
+            breaker.return_to(before);
+            self.healthy.store(breaker.state() == State::Healthy, Relaxed);
+        }
+        self.announce(now_ms);
+        Some(self.show(course))
+    }
+
+    pub(super) fn is_drill_due(&self, now_ms: u64) -> bool {
+        self.drill.is_due(now_ms)
+    }
+
+    /// The drill that runs and the last ones; what requests met it is the recorder's to add.
+    pub fn drills(&self) -> Drills {
+        let (running, past) = self.drill.courses();
+        Drills {
+            running: running.map(|course| self.show(course)),
+            past: past.into_iter().map(|course| self.show(course)).collect(),
+        }
+    }
+
+    /// Whether an attempt made now meets the fault of a drill.
+    pub fn meet_drill(&self, now_ms: u64) -> Option<Met> {
+        self.drill.meet(now_ms, &mut rand::rng())
+    }
+
+    pub(super) fn drill(&self) -> &Switch {
+        &self.drill
+    }
+
+    fn show(&self, course: Course) -> Drill {
+        let unix_ms = |now_ms| self.feed.unix_ms(now_ms);
+        Drill {
+            id: course.id,
+            provider: self.id,
+            draft: course.draft,
+            started_by: course.by.to_string(),
+            started_at_ms: unix_ms(course.started_ms),
+            ends_at_ms: unix_ms(course.ends_ms),
+            ended_at_ms: course.ended.map(|(at_ms, _)| unix_ms(at_ms)),
+            end: course.ended.map(|(_, end)| end),
+            report: DrillReport { taken_out_after: course.taken_out_after, ..DrillReport::default() },
+        }
+    }
+
+    /// Until when it said so, monotone milliseconds.
+    pub fn model_missing_until(&self, model: &str, now_ms: u64) -> Option<u64> {
+        let missing = self.missing_models.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.get(model).copied().filter(|until_ms| now_ms < *until_ms)
     }
 
     pub(super) fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -269,6 +334,9 @@ impl ProviderState {
         facts.announced = state;
         facts.since_ms = now_ms;
         drop(facts);
+        if matches!(state, HealthState::Unhealthy | HealthState::Cooling) {
+            self.drill.taken_out();
+        }
         self.feed.publish(HealthEvent { provider: self.id, at_ms: self.feed.unix_ms(now_ms), state, reason });
     }
 

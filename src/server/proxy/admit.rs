@@ -79,6 +79,18 @@ pub fn look(limiter: &Limiter, caller: &Caller, default_rpm: u32, now_ns: u64) -
     caller.key().map(|key| limiter.look(key.id, &key.limits, default_rpm, now_ns))
 }
 
+/// What [`admit`] would say of a key's caps and rate, without taking anything.
+pub fn foresee(limiter: &Limiter, caller: &Caller, default_rpm: u32, now_ns: u64) -> Result<(), ProxyError> {
+    let Caller::Key(key) = caller else { return Ok(()) };
+    let caps = limiter.caps().check(Account::ApiKey(key.id), &Allowance::from(&key.limits), now_ns);
+    caps.map_err(|used_up| {
+        let reason = used_up_reason(caller, used_up.cap);
+        ProxyError::RateLimited { reason, retry_after_s: used_up.retry_after_s }
+    })?;
+    let decision = limiter.look(key.id, &key.limits, default_rpm, now_ns);
+    if decision.allowed { Ok(()) } else { Err(too_fast(caller, decision)) }
+}
+
 fn too_many_at_once(caller: &Caller) -> ProxyError {
     let reason = match caller {
         Caller::Key(_) => "as many requests as this key may have at once are in flight",

@@ -17,7 +17,7 @@ use self::{
     head_wait::HeadWait,
 };
 use super::{
-    call::Call, dialect::Dialect, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
+    call::Call, dialect::Dialect, drill, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
     select::Candidate, websocket,
 };
 use crate::{
@@ -111,11 +111,7 @@ pub struct Ask<'a> {
 pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload, freshness: Freshness) -> Attempted {
     let provider = &candidate.provider;
     let failed = |outcome, detail: String| Attempted::Failed { outcome, detail, seen: None, stale: false };
-    let leased = match ask.call.websocket {
-        Some(_) => provider.pool.lease_for_upgrade().await,
-        None => provider.pool.lease(freshness).await,
-    };
-    let mut lease = match leased {
+    let mut lease = match drill::lease(candidate, freshness, ask.call.websocket.is_some()).await {
         Ok(lease) => lease,
         Err(fault) => return failed(outcome::of_connect(&fault), fault.to_string()),
     };

@@ -27,7 +27,7 @@ pub fn authorize(table: &Table, caller: &Caller, call: &Call) -> Result<Arc<Grou
     }
 }
 
-fn check_path(
+pub(super) fn check_path(
     group: &Group,
     narrowed: Option<&crate::server::routing::policy::PathMatcher>,
     call: &Call,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::call::Call;
 use crate::{
     model::{
-        id::RequestId,
+        id::{DrillId, RequestId},
         request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
     },
     server::{
@@ -149,6 +149,13 @@ impl Entry {
             attempt.ended_us = ended_us.saturating_sub(attempt.started_us);
         }
         self.finish(Outcome::Interrupted);
+    }
+
+    /// The attempt under way met the fault of a drill.
+    pub fn drilled(&mut self, drill: DrillId) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.drill = Some(drill);
+        }
     }
 
     /// The answer has gone out whole: served, saved, failed or the client's own error, by what is known.

@@ -17,7 +17,10 @@ use super::{
     verdict::{self, Next},
 };
 use crate::{
-    model::request_log::{Attempt, AttemptOutcome},
+    model::{
+        drill::Fault,
+        request_log::{Attempt, AttemptOutcome, Choice},
+    },
     server::{
         health::{
             cooldown,
@@ -35,6 +38,9 @@ use crate::{
 /// The next try must still have so long to its first byte before the exchange's total timeout; a
 /// provider with a shorter first-byte timeout needs no more than that.
 const ROOM: Duration = Duration::from_secs(30);
+
+/// How the record tells an attempt that no draw chose.
+const PROBE: &str = "every provider is out: an early probe";
 
 /// What is passed on: the answer and the candidate that gave it.
 pub struct Reply {
@@ -148,6 +154,7 @@ impl Run<'_> {
         entry: &mut Entry,
     ) -> Result<Step, ProxyError> {
         let started_us = entry.elapsed_us();
+        candidate.permit.meet_drill(self.shared.clock.now_ms());
         self.push(&mut candidate, started_us, entry);
         let mut attempted = attempt(&self.ask, &candidate, payload, Freshness::Any).await;
         if let Attempted::Failed { stale: true, .. } = attempted
@@ -192,8 +199,11 @@ impl Run<'_> {
             first_byte_us: None,
             first_output_us: None,
             ended_us: 0,
-            chosen: std::mem::take(&mut candidate.chosen),
+            choice: candidate.choice.map(|choice| Choice { trial: candidate.permit.is_trial(), ..choice }),
+            chosen: if candidate.choice.is_none() { PROBE.to_owned() } else { String::new() },
             detail: String::new(),
+            // A truncated body marks it when it breaks.
+            drill: candidate.permit.met().filter(|met| met.fault != Fault::Truncate).map(|met| met.drill),
             skipped: std::mem::take(&mut candidate.skipped),
         });
     }
@@ -242,7 +252,9 @@ impl Run<'_> {
     /// What the attempt says about provider and credential.
     fn learn(&mut self, candidate: &mut Candidate, outcome: AttemptOutcome, told: Told, now_ms: u64) {
         candidate.permit.report(now_ms, outcome);
-        let pause_ms = passive::learn(candidate.credential_state(), outcome, told, now_ms);
+        let credential = candidate.credential_state();
+        let teaches = candidate.permit.may_teach(credential);
+        let pause_ms = if teaches { passive::learn(credential, outcome, told, now_ms) } else { None };
         if outcome == AttemptOutcome::ModelNotFound
             && let Some(model) = self.ask.model
         {

@@ -206,6 +206,7 @@ async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id
     };
     loop {
         let mut candidate = draw.only(member, clock.now_ms(), clock.now_ns())?;
+        candidate.permit.meet_drill(clock.now_ms());
         match attempt(&ask, &candidate, &mut Payload::empty(), Freshness::Any).await {
             Attempted::Answer(answered) => {
                 learn(shared, &mut candidate, &answered);
@@ -235,7 +236,9 @@ fn learn(shared: &Shared, candidate: &mut Candidate, answered: &Answered) {
         .flatten();
     let credential = candidate.credential().map_or_else(|| candidate.provider.state.keyless(), |one| &one.state);
     let told = Told { status: Some(answered.head.status.as_u16()), retry_after_ms: asked_ms };
-    passive::learn(credential, answered.outcome, told, now_ms);
+    if candidate.permit.may_teach(credential) {
+        passive::learn(credential, answered.outcome, told, now_ms);
+    }
 }
 
 /// The whole body, unless it is too large or breaks.

@@ -19,6 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     attempt::Content,
     dialect::Dialect,
+    drill,
     entry::Entry,
     headers,
     keepalive::{Turn, Waiting},
@@ -53,8 +54,8 @@ pub enum ReplyBody {
 
 type Step = Poll<Option<Result<Frame<Bytes>, Interrupted>>>;
 
-/// Last words, a turn to write them in, then the abort: an error right behind the words would drop
-/// them with the connection's write buffer.
+/// Last words, a turn to write them and all before them in, then the abort: an error right behind
+/// them would drop them with the connection's write buffer.
 pub struct Goodbye {
     words: Option<Bytes>,
     flushed: bool,
@@ -68,7 +69,7 @@ impl Goodbye {
     }
 
     fn silent(cut: AttemptOutcome) -> Self {
-        Self { words: None, flushed: true, cut }
+        Self { words: None, flushed: false, cut }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Step {
@@ -102,6 +103,8 @@ pub struct Passing {
     /// Set when keep-alive had begun before it.
     late: Option<Late>,
     goodbye: Option<Goodbye>,
+    /// A drill let half of a part through and breaks the answer off behind it.
+    halved: bool,
     ended: bool,
     _places: (Places, Option<InFlight>),
 }
@@ -165,6 +168,7 @@ impl ReplyBody {
             closing: parts.closing,
             late: parts.late,
             goodbye: None,
+            halved: false,
             ended: false,
             _places: parts.places,
         });
@@ -239,18 +243,28 @@ impl Passing {
         self.last_progress = Instant::now();
         match frame.into_data() {
             Ok(data) => {
+                let data = self.halve(data);
                 let data = match &mut self.late {
                     Some(late) => late.dress(data),
                     None => data,
                 };
                 self.entry.response_bytes += data.len() as u64;
-                if self.is_read() && self.late.is_none() {
+                if self.is_read() && self.late.is_none() && !self.halved {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Err(frame) => self.pass_trailers(frame),
         }
+    }
+
+    /// Half of the data, where a drill breaks the answer off within it.
+    fn halve(&mut self, mut data: Bytes) -> Bytes {
+        if self.entry.status < 400 && self.permit.met().is_some_and(drill::truncates) {
+            data.truncate(data.len() / 2);
+            self.halved = true;
+        }
+        data
     }
 
     /// Trailers end a body: nobody asks for what would come after them.
@@ -268,6 +282,12 @@ impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(goodbye) = &mut self.goodbye {
             return goodbye.poll(cx);
+        }
+        if self.halved {
+            if let Some(met) = self.permit.met() {
+                self.entry.drilled(met.drill);
+            }
+            return self.break_off(AttemptOutcome::BodyBroken, "a failover drill broke the answer off", cx);
         }
         if let Some(prefix) = self.prefix.take() {
             return self.pass(Frame::data(prefix));
@@ -317,7 +337,7 @@ impl Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if !self.ended && self.prefix.is_none() && self.is_read() {
+        if !self.ended && !self.halved && self.prefix.is_none() && self.is_read() {
             self.end();
         } else if !self.ended {
             self.entry.left();

@@ -12,7 +12,7 @@ use crate::{
     model::{
         group::Strategy,
         id::CredentialId,
-        request_log::{SkipReason, Skipped},
+        request_log::{Choice, SkipReason, Skipped},
     },
     server::{
         balance::{
@@ -46,8 +46,8 @@ pub struct Candidate {
     pub credential: Option<usize>,
     /// Leave to make the attempt.
     pub permit: Permit,
-    /// Why it was the one.
-    pub chosen: String,
+    /// Why it was the one; `None` where none was drawn: a probe out of turn, or [`Draw::only`].
+    pub choice: Option<Choice>,
     /// Who was passed over, and why.
     pub skipped: Vec<Skipped>,
     /// Counted until the body ends.
@@ -117,8 +117,10 @@ pub enum Reach {
 }
 
 /// A member as this draw finds it.
-enum Look {
+pub(super) enum Look {
+    /// May be drawn, with this weight.
     Weight(f64),
+    /// Is passed over.
     Skip(SkipReason),
     /// Beyond the reach of this draw.
     Beyond,
@@ -164,7 +166,7 @@ impl<'a> Draw<'a> {
         match self.look(member, now_ms, now_ns) {
             Look::Weight(_) => {
                 let (permit, credential, places) = self.enter(member, now_ms, now_ns).ok()?;
-                Some(self.candidate(member, permit, credential, places, String::new(), Vec::new()))
+                Some(self.candidate(member, permit, credential, places, None, Vec::new()))
             }
             Look::Skip(_) | Look::Beyond => None,
         }
@@ -174,12 +176,12 @@ impl<'a> Draw<'a> {
     fn walk(&mut self, members: impl Iterator<Item = usize>, now_ms: u64, now_ns: u64) -> Option<Candidate> {
         let mut looks: Vec<Looked> =
             members.map(|member| Looked { member, look: self.look(member, now_ms, now_ns) }).collect();
-        while let Some((index, chosen)) = self.draw(&looks, now_ms) {
+        while let Some((index, choice)) = self.draw(&looks, now_ms) {
             let member = looks[index].member;
             match self.enter(member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
-                    let skipped = self.skipped(&looks, member);
-                    return Some(self.candidate(member, permit, credential, places, chosen, skipped));
+                    let skipped = self.skipped(&looks, member, now_ms);
+                    return Some(self.candidate(member, permit, credential, places, Some(choice), skipped));
                 }
                 Err(reason) => looks[index].look = Look::Skip(reason),
             }
@@ -193,7 +195,7 @@ impl<'a> Draw<'a> {
         permit: Permit,
         credential: Option<usize>,
         places: Places,
-        chosen: String,
+        choice: Option<Choice>,
         skipped: Vec<Skipped>,
     ) -> Candidate {
         let provider = self.group.members[member].provider.clone();
@@ -201,10 +203,11 @@ impl<'a> Draw<'a> {
             Some(index) => self.tried.push((member, provider.credentials[index].id)),
             None => self.done.push(member),
         }
-        Candidate { member, provider, credential, permit, chosen, skipped, places }
+        Candidate { member, provider, credential, permit, choice, skipped, places }
     }
 
-    fn look(&self, member: usize, now_ms: u64, now_ns: u64) -> Look {
+    /// What this draw makes of a member now; changes nothing.
+    pub(super) fn look(&self, member: usize, now_ms: u64, now_ns: u64) -> Look {
         let place = &self.group.members[member];
         let provider = &place.provider;
         let skip = Look::Skip;
@@ -263,7 +266,7 @@ impl<'a> Draw<'a> {
     }
 
     /// One draw among the members that have weight: the lowest tier that can take it, by strategy.
-    fn draw(&self, looks: &[Looked], now_ms: u64) -> Option<(usize, String)> {
+    fn draw(&self, looks: &[Looked], now_ms: u64) -> Option<(usize, Choice)> {
         let place = |index: usize| &self.group.members[looks[index].member];
         let mut weighed: Vec<Weighed> = looks.iter().map(|looked| self.weigh(looked)).collect();
         let tier = match self.group.layout {
@@ -280,16 +283,10 @@ impl<'a> Draw<'a> {
         let index = strategy::draw(self.group.strategy, &mut credits, &weighed, &hints, &mut rand::rng())?;
         let credit = credits.credit_at(index);
         drop(credits);
-        let chosen = match self.group.strategy {
-            Strategy::Weighted | Strategy::RoundRobin => {
-                format!(
-                    "tier {tier}, weight {:.0}, credit {credit:.0}, {} in flight",
-                    weighed[index].weight, weighed[index].in_flight
-                )
-            }
-            _ => format!("tier {tier}, weight {:.0}, {} in flight", weighed[index].weight, weighed[index].in_flight),
-        };
-        Some((index, chosen))
+        let keeps_credits = matches!(self.group.strategy, Strategy::Weighted | Strategy::RoundRobin);
+        let credit = keeps_credits.then_some(credit.round() as i32);
+        let choice = Choice { credit, ..choice(tier, &weighed[index], place(index).priority) };
+        Some((index, choice))
     }
 
     fn weigh(&self, looked: &Looked) -> Weighed {
@@ -367,14 +364,14 @@ impl<'a> Draw<'a> {
         }
     }
 
-    fn skipped(&self, looks: &[Looked], chosen: usize) -> Vec<Skipped> {
+    fn skipped(&self, looks: &[Looked], chosen: usize, now_ms: u64) -> Vec<Skipped> {
         let tier = self.group.tiers[chosen];
         let reasons = looks.iter().filter(|looked| looked.member != chosen);
         reasons
             .filter_map(|looked| match looked.look {
-                Look::Skip(reason) => Some(self.skip(looked.member, reason)),
+                Look::Skip(reason) => Some(self.skip(looked.member, reason, now_ms)),
                 Look::Weight(_) if self.group.tiers[looked.member] > tier => {
-                    Some(self.skip(looked.member, SkipReason::TierNotNeeded))
+                    Some(self.skip(looked.member, SkipReason::TierNotNeeded, now_ms))
                 }
                 Look::Weight(_) | Look::Beyond => None,
             })
@@ -382,8 +379,9 @@ impl<'a> Draw<'a> {
             .collect()
     }
 
-    fn skip(&self, member: usize, reason: SkipReason) -> Skipped {
-        Skipped { provider: self.group.members[member].provider.name.to_string(), reason }
+    fn skip(&self, member: usize, reason: SkipReason, now_ms: u64) -> Skipped {
+        let provider = &self.group.members[member].provider;
+        Skipped { provider: provider.name.to_string(), reason, wait_ms: wait_ms(provider, reason, now_ms) }
     }
 
     /// Nobody could be drawn: the panic rules of gateway.md §5.
@@ -426,16 +424,39 @@ impl<'a> Draw<'a> {
             }
             let Ok(permit) = place.provider.state.admit_probe(now_ms) else { continue };
             if let Ok((permit, credential, places)) = self.furnish(member, permit, now_ms, now_ns) {
-                let chosen = "every provider is out: an early probe".to_owned();
-                return Some(self.candidate(member, permit, credential, places, chosen, Vec::new()));
+                return Some(self.candidate(member, permit, credential, places, None, Vec::new()));
             }
         }
         None
     }
 }
 
+/// How the record tells of one that was drawn.
+fn choice(tier: u32, drawn: &Weighed, priority: u32) -> Choice {
+    Choice {
+        tier,
+        weight: drawn.weight.round() as u32,
+        factor_percent: (strategy::factor(drawn, priority) * 100.0).round() as u8,
+        in_flight: drawn.in_flight,
+        ..Choice::default()
+    }
+}
+
+/// For how much longer it is passed over, where that is known.
+fn wait_ms(provider: &Provider, reason: SkipReason, now_ms: u64) -> Option<u64> {
+    let until_ms = match reason {
+        SkipReason::Cooling => cooling_until(provider, now_ms),
+        SkipReason::Unhealthy => match provider.state.peek(now_ms) {
+            Admission::Refuse { until_ms } => Some(until_ms),
+            _ => None,
+        },
+        _ => None,
+    };
+    until_ms.map(|until_ms| until_ms.saturating_sub(now_ms))
+}
+
 /// When the first credential is ready again, if all wait.
-fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
+pub(super) fn cooling_until(provider: &Provider, now_ms: u64) -> Option<u64> {
     let keyless = [provider.state.keyless().clone()];
     let states: Vec<_> = if provider.needs_credential {
         provider.credentials.iter().map(|credential| credential.state.clone()).collect()

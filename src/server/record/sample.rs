@@ -61,8 +61,10 @@ pub(super) fn attempted(mut detail: RequestDetail, attempts: &[(u128, AttemptOut
             first_byte_us: first_byte_us.filter(|_| outcome.success() == Some(true)),
             first_output_us: None,
             ended_us: detail.row.total_us,
+            choice: None,
             chosen: String::new(),
             detail: String::new(),
+            drill: None,
             skipped: Vec::new(),
         })
         .collect();

@@ -77,6 +77,11 @@ impl Call {
         serde_json::from_slice(&self.body).map_err(|error| unreadable("body", &error.to_string()))
     }
 
+    /// The body as JSON; no body is the default.
+    pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> ApiResult<T> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+    }
+
     /// The body as text.
     pub(super) fn text(&self) -> ApiResult<&str> {
         std::str::from_utf8(&self.body).map_err(|_| unreadable("body", "it is not UTF-8"))

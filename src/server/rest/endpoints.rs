@@ -82,6 +82,15 @@ endpoints! {
         let target = TestTarget { id: Some(call.id("provider")?), draft: None };
         Ok(Reply::ok(&call.admin.providers().test(&call.who, target).await?))
     };
+    GET "/providers/{id}/drill" View |call| {
+        Ok(Reply::ok(&call.admin.drills().of(&call.who, call.id("provider")?).await?))
+    };
+    POST "/providers/{id}/drill" Operate |call| {
+        Ok(Reply::created(&call.admin.drills().start(&call.who, call.id("provider")?, call.json()?).await?))
+    };
+    DELETE "/providers/{id}/drill" Operate |call| {
+        Ok(Reply::ok(&call.admin.drills().stop(&call.who, call.id("provider")?).await?))
+    };
 
     GET "/groups" View |call| Ok(Reply::ok(&call.admin.groups().list(&call.who, call.query()?).await?));
     POST "/groups" ManageGroups |call| {
@@ -105,6 +114,9 @@ endpoints! {
         let switch: Switch = call.json()?;
         let group = call.admin.groups().set_enabled(&call.who, call.id("group")?, switch.enabled).await?;
         Ok(Reply::ok(&group).at(group.revision))
+    };
+    POST "/groups/{id}/explain" View |call| {
+        Ok(Reply::ok(&call.admin.groups().explain(&call.who, call.id("group")?, &call.json_or_default()?)?))
     };
 
     GET "/api-keys" View |call| Ok(Reply::ok(&call.admin.api_keys().list(&call.who, call.query()?).await?));

@@ -52,6 +52,11 @@ impl Table {
         self.keys.get(hash)
     }
 
+    /// The key with this id: a walk over all of them.
+    pub fn key_by_id(&self, id: ApiKeyId) -> Option<&Arc<Key>> {
+        self.keys.values().find(|key| key.id == id)
+    }
+
     /// The group behind this slug.
     pub fn group(&self, slug: &str) -> Option<&Arc<Group>> {
         self.groups.get(slug)

@@ -11,6 +11,7 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tokio::io::DuplexStream;
 
 use super::{
     body::{InboundFault, Outbound},
@@ -79,6 +80,11 @@ pub(super) async fn open(connector: &Connector) -> Result<SendRequest<Outbound>,
         Stream::Plain(stream) => handshake(TokioIo::new(stream)).await,
         Stream::Tls(stream) => handshake(TokioIo::new(*stream)).await,
     }
+}
+
+/// A connection over a pipe of this process.
+pub(super) async fn open_over(pipe: DuplexStream) -> Result<SendRequest<Outbound>, ConnectFault> {
+    handshake(TokioIo::new(pipe)).await
 }
 
 async fn handshake<T>(io: T) -> Result<SendRequest<Outbound>, ConnectFault>

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use tokio::io::DuplexStream;
 
 use super::{
     body::{InboundFault, Outbound},
@@ -47,6 +48,8 @@ pub struct Lease {
 enum Channel {
     Http1(SendRequest<Outbound>),
     Http2(http2::Stream),
+    /// HTTP/1.1 with nobody but this process: never kept.
+    Played(SendRequest<Outbound>),
 }
 
 /// Why an exchange failed before the response head.
@@ -110,6 +113,12 @@ impl Pool {
         Ok(Lease { channel, pool: self.clone(), reused })
     }
 
+    /// A connection over a pipe of this process: see [`super::played`].
+    pub(super) async fn lease_over(self: &Arc<Self>, pipe: DuplexStream) -> Result<Lease, ConnectFault> {
+        let sender = http1::open_over(pipe).await?;
+        Ok(Lease { channel: Channel::Played(sender), pool: self.clone(), reused: false })
+    }
+
     /// A new connection of HTTP/1.1, whatever the provider speaks: only there can a protocol be switched.
     pub async fn lease_for_upgrade(self: &Arc<Self>) -> Result<Lease, ConnectFault> {
         let sender = http1::open(&self.connector).await?;
@@ -122,7 +131,7 @@ impl Lease {
     pub async fn send(&mut self, request: Request<Outbound>) -> Result<Response<Incoming>, SendFault> {
         let asks_to_switch = request.headers().contains_key(header::UPGRADE);
         let response = match &mut self.channel {
-            Channel::Http1(sender) => http1::send(sender, request).await?,
+            Channel::Http1(sender) | Channel::Played(sender) => http1::send(sender, request).await?,
             Channel::Http2(stream) => stream.send(request).await?,
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(asks_to_switch && switches(response.headers())) {

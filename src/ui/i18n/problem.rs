@@ -31,6 +31,8 @@ phrases! {
     past => "Choose a day to come", "选择将来的日期";
     scope => "Choose a group, or make the key global", "至少选择一个分组，或设为全局";
     in_use(by: &str) => "Still used by {by}", "仍被 {by} 使用";
+    drill_running => "A drill runs here already. Stop that one first", "此处已有演练在进行，请先停止它";
+    switched_off => "Switched off: there is nothing to drill", "已停用，无法演练";
     weak => "Too easy to guess. Use a longer phrase", "太容易被猜到，换一个更长的短语";
     origin => "An origin such as https://app.example.com", "填写来源，如 https://app.example.com";
     unreadable(message: &str) => "Cannot be read: {message}", "无法读取：{message}";
@@ -64,6 +66,8 @@ pub fn say(issue: &Issue) -> String {
         Issue::InPast => past(l).into(),
         Issue::ScopeRequired => scope(l).into(),
         Issue::InUse { by } => in_use(l, by),
+        Issue::DrillRunning => drill_running(l).into(),
+        Issue::SwitchedOff => switched_off(l).into(),
         Issue::WeakPassword => weak(l).into(),
         Issue::InvalidOrigin => origin(l).into(),
         Issue::Unreadable { message } => unreadable(l, message),

@@ -63,6 +63,9 @@ phrases! {
     by_weight(figure: &str) => "weight {figure}", "权重 {figure}";
     by_credit(figure: &str) => "credit {figure}", "信用值 {figure}";
     by_flight(figure: &str) => "{figure} in flight", "进行中 {figure}";
+    by_out_of(figure: &str) => "proposed out of {figure}", "自 {figure} 个成员中提出";
+    by_part(weight: u32, percent: u8) => "weight {weight} ({percent}% of its priority)", "权重 {weight}（优先级的 {percent}%）";
+    skip_for(reason: &str, span: &str) => "{reason}, for {span} more", "{reason}，还需 {span}";
     skipped(reason: &str) => "skipped: {reason}", "跳过：{reason}";
     skip_disabled => "switched off", "已停用";
     skip_drained => "priority 0", "优先级为 0";

@@ -1,6 +1,7 @@
 //! Groups: the list, a new one, and one of them with its members and rules.
 
 pub mod detail;
+pub mod explain;
 pub mod list;
 pub mod members;
 pub mod new;

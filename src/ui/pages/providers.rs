@@ -4,6 +4,7 @@ pub mod connection;
 pub mod credentials;
 pub mod delete;
 pub mod detail;
+pub mod drill;
 pub mod form;
 pub mod list;
 pub mod settings;

@@ -57,6 +57,8 @@ async fn a_failure_before_content_is_saved_by_another_provider_with_the_same_bod
         let outcomes: Vec<_> = record.attempts.iter().map(|attempt| attempt.outcome).collect();
         assert_eq!(outcomes, [outcome, AttemptOutcome::Answered]);
         let second = &record.attempts[1];
+        let drawn = record.attempts.iter().filter_map(|attempt| Some(attempt.choice?.weight)).collect::<Vec<_>>();
+        assert_eq!(drawn, [900, 100], "each tells why it was the one");
         assert!(
             second.skipped.iter().any(|skip| skip.provider == "bad" && skip.reason == SkipReason::Tried),
             "{second:?}"
@@ -126,6 +128,9 @@ async fn a_429_cools_the_credential_for_as_long_as_the_provider_asks() {
     }
     assert_eq!((bad.count(), good.count()), (1, 20));
     assert_eq!(state_of(&world, "bad").await, HealthState::Cooling);
+    let passed_over = world.log(20).await.remove(0).attempts.remove(0).skipped.remove(0);
+    assert_eq!(passed_over.reason, SkipReason::Cooling);
+    assert!(passed_over.wait_ms.is_some_and(|wait_ms| wait_ms <= 5_000), "{passed_over:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use rondo::{
     model::{
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId},
         request_log::{
-            Attempt, AttemptOutcome, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
+            Attempt, AttemptOutcome, Choice, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
         },
     },
     server::store::{Gap, Store},
@@ -66,9 +66,19 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             first_byte_us: Some(20),
             first_output_us: None,
             ended_us: 30,
+            choice: Some(Choice {
+                tier: 1,
+                weight: 50,
+                factor_percent: 50,
+                credit: Some(-3),
+                in_flight: 2,
+                trial: true,
+                out_of: Some(1_000),
+            }),
             chosen: "credits".into(),
             detail: String::new(),
-            skipped: vec![Skipped { provider: "beta".into(), reason: SkipReason::Cooling }],
+            drill: None,
+            skipped: vec![Skipped { provider: "beta".into(), reason: SkipReason::Cooling, wait_ms: Some(7) }],
         }],
     }
 }

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     model::{
+        drill::{DrillDraft, DrillEnd},
         group::{Group, GroupDraft, Member, Sticky},
         health::{CredentialState as Shown, HealthReason, HealthState},
-        id::{CredentialId, GroupId, ProviderId},
+        id::{CredentialId, DrillId, GroupId, ProviderId},
         name::{BaseUrl, Slug},
         provider::{AuthStyle, Credential, Provider, ProviderDraft},
         rate_limit::UpstreamLimits,
@@ -321,4 +322,67 @@ fn the_last_thousand_changes_are_kept_newest_first() {
     let recent = board.recent(usize::MAX);
     assert_eq!(recent.len(), EVENTS);
     assert_eq!(recent[0].at_ms, EPOCH + 2_999);
+}
+
+/// An attempt that meets the drill, if one runs, and fails as it says.
+fn drilled(state: &Arc<ProviderState>, now_ms: u64) {
+    let mut permit = state.admit(now_ms).expect("it passes");
+    permit.meet_drill(now_ms);
+    permit.report(now_ms, AttemptOutcome::ServerError);
+}
+
+#[test]
+fn a_drill_ends_with_its_time_and_leaves_no_trace() {
+    let (board, providers, groups) = two();
+    let state = board.provider(id(1));
+    attempt(&state, 0, AttemptOutcome::ServerError);
+    let draft = DrillDraft { minutes: 1, ..DrillDraft::default() };
+    assert!(state.start_drill(DrillId(Uuid::nil()), draft, "ana", 1_000).is_some());
+    (0..4).for_each(|_| drilled(&state, 2_000));
+    assert!(state.admit(2_000).is_err(), "one real failure and four pretended ones");
+    board.sweep(60_999);
+    assert!(state.drills().running.is_some());
+    board.sweep(61_000);
+    let past = state.drills().past.remove(0);
+    assert_eq!((past.end, past.ended_at_ms), (Some(DrillEnd::TimeOver), Some(EPOCH + 61_000)));
+    assert_eq!(past.report.taken_out_after, Some(4));
+    let view = board.view(&providers[0], &groups, 61_000);
+    assert_eq!((view.state, view.consecutive_failures), (HealthState::Healthy, 1), "the real one still counts");
+}
+
+#[test]
+fn an_outage_that_was_there_before_a_drill_is_there_after_it() {
+    let (board, ..) = two();
+    let state = board.provider(id(1));
+    trip(&state, 0);
+    state.start_drill(DrillId(Uuid::nil()), DrillDraft::default(), "ana", 100);
+    let trial = state.admit(10_000).expect("its time has come");
+    assert!(trial.is_trial());
+    state.end_drill(11_000, DrillEnd::Stopped);
+    let next = state.admit(11_000).expect("the place of a trial that began in the drill is free");
+    assert!(next.is_trial());
+    drop(trial);
+    assert!(matches!(state.admit(11_000), Err(Admission::Busy)), "the old one gives back nothing that is not its own");
+}
+
+#[test]
+fn a_straggler_of_a_drill_that_has_ended_says_nothing() {
+    let (board, ..) = two();
+    let state = board.provider(id(1));
+    state.start_drill(DrillId(Uuid::nil()), DrillDraft::default(), "ana", 0);
+    let mut stragglers: Vec<_> = (0..9).filter_map(|_| state.admit(1).ok()).collect();
+    stragglers.iter_mut().for_each(|permit| permit.meet_drill(1));
+    state.end_drill(2, DrillEnd::Stopped);
+    stragglers.iter_mut().for_each(|permit| permit.report(3, AttemptOutcome::FirstByteTimeout));
+    assert!(matches!(state.peek(3), Admission::Pass { factor: 1.0 }));
+}
+
+#[test]
+fn switching_a_provider_off_ends_its_drill() {
+    let (board, mut providers, groups) = two();
+    let state = board.provider(id(1));
+    state.start_drill(DrillId(Uuid::nil()), DrillDraft::default(), "ana", 0);
+    providers[0].enabled = false;
+    board.adopt(&providers, &groups, 5);
+    assert_eq!(state.drills().past[0].end, Some(DrillEnd::Disabled));
 }

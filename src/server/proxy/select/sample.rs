@@ -10,11 +10,11 @@ use std::{cell::RefCell, iter, sync::atomic::Ordering::Relaxed};
 
 use rand::RngExt;
 
-use super::{Candidate, Draw, Look, Weighed};
+use super::{Candidate, Draw, Look, Weighed, choice};
 use crate::{
     model::{
         group::Strategy,
-        request_log::{SkipReason, Skipped},
+        request_log::{Choice, SkipReason, Skipped},
     },
     server::balance::{
         large::Tier,
@@ -66,15 +66,13 @@ impl Draw<'_> {
         while let Some(found) = self.find(tier, &passed_over, now_ms, now_ns) {
             match self.enter(found.member, now_ms, now_ns) {
                 Ok((permit, credential, places)) => {
-                    let skipped = self.looked_at(passed_over);
-                    let chosen = format!(
-                        "tier {}, weight {:.0}, {} in flight, proposed out of {}",
-                        tier.number,
-                        found.weighed.weight,
-                        found.weighed.in_flight,
-                        tier.places.len()
-                    );
-                    return Some(self.candidate(found.member, permit, credential, places, chosen, skipped));
+                    let skipped = self.looked_at(passed_over, now_ms);
+                    let priority = self.group.members[found.member].priority;
+                    let choice = Choice {
+                        out_of: Some(tier.places.len() as u32),
+                        ..choice(tier.number, &found.weighed, priority)
+                    };
+                    return Some(self.candidate(found.member, permit, credential, places, Some(choice), skipped));
                 }
                 Err(reason) => passed_over.note(found.member, reason),
             }
@@ -157,10 +155,10 @@ impl Draw<'_> {
     }
 
     /// What the record says of a large group: who was looked at in vain, and who was tried before.
-    fn looked_at(&self, passed_over: PassedOver) -> Vec<Skipped> {
+    fn looked_at(&self, passed_over: PassedOver, now_ms: u64) -> Vec<Skipped> {
         let looked_at = passed_over.0.into_inner();
         let tried = self.done.iter().filter(|member| !looked_at.iter().any(|(known, _)| known == *member));
-        let tried = tried.map(|member| self.skip(*member, SkipReason::Tried));
-        tried.chain(looked_at.iter().map(|(member, reason)| self.skip(*member, *reason))).collect()
+        let tried = tried.map(|member| self.skip(*member, SkipReason::Tried, now_ms));
+        tried.chain(looked_at.iter().map(|(member, reason)| self.skip(*member, *reason, now_ms))).collect()
     }
 }

@@ -7,6 +7,7 @@ use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::hooks::use_params_map;
 
 use super::{
+    explain::ExplainPanel,
     list::{health_by_provider, standing},
     members::{Members, MembersCard, SharesCard, change_words},
     policy_name,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     api::{
         api_keys::all_api_keys,
-        groups::{EnableGroup, delete_group, get_group, update_group},
+        groups::{EnableGroup, delete_group, explain_group, get_group, update_group},
         health::all_health,
         providers::all_providers,
         stats::read_overview,
@@ -24,6 +25,7 @@ use crate::{
     model::{
         api_key::{ApiKey, Scope},
         error::{ApiError, ApiResult},
+        explain::{ExplainQuery, Explanation},
         group::{Group, GroupDraft, GroupKind},
         health::ProviderHealth,
         id::GroupId,
@@ -62,13 +64,20 @@ pub fn GroupDetail() -> impl IntoView {
     let health = Resource::new(|| (), |()| all_health());
     let keys = Resource::new(|| (), |()| all_api_keys());
     let hour = Resource::new(move || id.get(), |id| read_overview(Range::Hour, id));
+    let look = Resource::new(
+        move || id.get(),
+        |id| async move {
+            let id = id.ok_or_else(|| ApiError::NotFound { what: "group".into() })?;
+            explain_group(id, ExplainQuery::default()).await
+        },
+    );
     let body = move || {
         Suspend::new(async move {
-            let (group, providers, health, keys, hour) =
-                (group.await, providers.await, health.await, keys.await, hour.await);
+            let (group, providers, health, keys, hour, look) =
+                (group.await, providers.await, health.await, keys.await, hour.await, look.await);
             match (group, providers) {
                 (Ok(group), Ok(providers)) => view! {
-                    <Page group providers first_health=health.unwrap_or_default() keys=keys.unwrap_or_default() hour=hour.unwrap_or_default()/>
+                    <Page group providers first_health=health.unwrap_or_default() keys=keys.unwrap_or_default() hour=hour.unwrap_or_default() look/>
                 }
                 .into_any(),
                 (Err(error), _) | (_, Err(error)) => view! { <Gone error up=Crumb::new("/admin/groups", t!(shell::groups))/> }.into_any(),
@@ -85,6 +94,7 @@ fn Page(
     first_health: Vec<ProviderHealth>,
     keys: Vec<ApiKey>,
     hour: Overview,
+    look: ApiResult<Explanation>,
 ) -> impl IntoView {
     let state = ListState::here();
     let manage = Session::here().may(Permission::ManageGroups);
@@ -92,6 +102,9 @@ fn Page(
     let stored = RwSignal::new(group.clone());
     let (conflict, failure) = (Conflict::default(), RwSignal::new(None::<ApiError>));
     let save = saving(editor, stored, conflict, failure);
+    let credentials = providers.iter().flat_map(|row| &row.provider.credentials);
+    let labels = StoredValue::new(credentials.map(|one| (one.id, one.label.clone())).collect::<HashMap<_, _>>());
+    let look = StoredValue::new(look);
     let members = Members {
         editor,
         providers: StoredValue::new(providers.into_iter().map(|row| (row.provider.id, row)).collect()),
@@ -113,15 +126,23 @@ fn Page(
     };
     let keys = StoredValue::new(keys.into_iter().filter(|key| reaches(key, group.id)).collect::<Vec<_>>());
     let tab = Memo::new(move |_| state.word("tab"));
-    let content = move || {
-        match tab.get().as_str() {
+    let content = move || match tab.get().as_str() {
         "policy" => view! { <PolicyTab editor/> }.into_any(),
         "failover" => view! { <FailoverTab editor/> }.into_any(),
         "access" => view! { <AccessTab editor/> }.into_any(),
         "settings" => view! { <SettingsTab editor/> }.into_any(),
         "keys" => view! { <KeysTab keys=keys.get_value() group=group.id/> }.into_any(),
-        _ => view! { <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_300px] items-start"><MembersCard members/><SharesCard members/></div> }.into_any(),
-    }
+        _ => {
+            let names = keys
+                .with_value(|keys| keys.iter().map(|key| (key.id.to_string(), key.name.clone())).collect::<Vec<_>>());
+            view! {
+                <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_320px] items-start">
+                    <MembersCard members/>
+                    <div class="flex flex-col gap-4 min-w-0"><SharesCard members/><ExplainPanel group=stored keys=names labels first=Some(look.get_value())/></div>
+                </div>
+            }
+            .into_any()
+        }
     };
     let pill = move || {
         let (glyph, word) = stored.with(|group| members.health.with(|health| standing(group, health)));

@@ -3,14 +3,21 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{delete::DeleteDialog, form::not_found, test_panel::Steps, why::WhyPanel};
+use super::{
+    delete::DeleteDialog,
+    drill::{DrillNotice, DrillPanel},
+    form::not_found,
+    test_panel::Steps,
+    why::WhyPanel,
+};
 use crate::{
     api::{
         health::all_health,
-        providers::{EnableProvider, get_provider, test_provider},
+        providers::{EnableProvider, get_provider, read_drills, test_provider},
         stats::read_overview,
     },
     model::{
+        drill::Drills,
         health::{CredentialState, HealthEvent, HealthState, ProviderHealth},
         id::{CredentialId, ProviderId},
         provider::{AuthStyle, Credential, Provider, ProviderRow},
@@ -49,12 +56,17 @@ pub fn ProviderDetail() -> impl IntoView {
     );
     let day = Resource::new(|| (), |()| read_overview(Range::Day, None));
     let health = Resource::new(|| (), |()| all_health());
+    let drills = Resource::new(
+        move || (id.get(), live.configuration.get()),
+        |(id, _)| async move { read_drills(id.ok_or_else(not_found)?).await },
+    );
     let body = move || {
         Suspend::new(async move {
-            let (row, day, health) = (row.await, day.await, health.await);
+            let (row, day, health, drills) = (row.await, day.await, health.await, drills.await);
             match row {
                 Ok(row) => {
-                    view! { <Page row day=day.unwrap_or_default() first_health=health.unwrap_or_default()/> }.into_any()
+                    let (day, first_health) = (day.unwrap_or_default(), health.unwrap_or_default());
+                    view! { <Page row day first_health drills=drills.unwrap_or_default()/> }.into_any()
                 }
                 Err(error) => {
                     view! { <Gone error up=Crumb::new("/admin/providers", t!(shell::providers))/> }.into_any()
@@ -66,7 +78,7 @@ pub fn ProviderDetail() -> impl IntoView {
 }
 
 #[component]
-fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>) -> impl IntoView {
+fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, drills: Drills) -> impl IntoView {
     let live = Live::here();
     let id = row.provider.id;
     let (day_start, day_step) = (day.buckets.first().map_or(0, |bucket| bucket.at_ms), day.step_ms);
@@ -90,19 +102,24 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>) -> i
     let pill = (move || view! { <StatusPill glyph=state_glyph(state.get()) word=state_word(state.get())/> }).into_any();
     let (provider, acted) = (row.provider.clone(), row.provider.clone());
     let axis = (day_start, day_step);
+    let drills = RwSignal::new(drills);
     view! {
         <PageBar title=provider.name.clone() crumb=Crumb::new("/admin/providers", t!(shell::providers)) pill=pill>
             <Actions provider=acted/>
         </PageBar>
         <div class="page">
             <Sentence health state/>
+            <DrillNotice drills/>
             <Facts row=row.clone()/>
             <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_340px] items-start">
                 <div class="flex flex-col gap-4 min-w-0">
                     <DayStrip stats=stats.clone() events axis/>
                     <CredentialTable provider health/>
                 </div>
-                <div class="flex flex-col gap-4 min-w-0"><WhyPanel health state groups=row.groups.clone()/></div>
+                <div class="flex flex-col gap-4 min-w-0">
+                    <WhyPanel health state groups=row.groups.clone()/>
+                    <DrillPanel id enabled drills/>
+                </div>
             </div>
         </div>
         <DeleteDialog row/>

@@ -9,7 +9,7 @@ use crate::{
     model::{
         error::ApiError,
         id::RequestId,
-        request_log::{RequestDetail, SkipReason},
+        request_log::{Choice, RequestDetail, SkipReason, Skipped},
     },
     ui::{
         clock::Clock,
@@ -172,17 +172,17 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
     }
     let mut lines: Vec<(Glyph, String, String)> = Vec::new();
     for (index, one) in detail.attempts.iter().enumerate() {
-        let how = match one.chosen.as_str() {
-            "" => t!(requests::chosen_plain, index + 1),
-            told => t!(requests::chosen, index + 1, &choice(told)),
+        let how = match (&one.choice, one.chosen.as_str()) {
+            (Some(choice), _) => t!(requests::chosen, index + 1, &choice_words(choice)),
+            (None, "") => t!(requests::chosen_plain, index + 1),
+            (None, told) => t!(requests::chosen, index + 1, &choice_of_old(told)),
         };
         lines.push((attempt_glyph(one.outcome), one.provider_name.clone(), how));
     }
     let passed =
         detail.attempts.iter().flat_map(|one| &one.skipped).filter(|skipped| skipped.reason != SkipReason::Tried);
     for skipped in passed {
-        let line =
-            (skip_glyph(skipped.reason), skipped.provider.clone(), t!(requests::skipped, skip_word(skipped.reason)));
+        let line = (skip_glyph(skipped.reason), skipped.provider.clone(), t!(requests::skipped, &skip_words(skipped)));
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -199,9 +199,36 @@ fn reasons(detail: &RequestDetail) -> Option<AnyView> {
     )
 }
 
-/// The words of a choice as the log has them, `tier 1, weight 100, credit 391, 3 in flight`, in the
+/// Why it was drawn: `its one trial, tier 1, weight 50 (half), credit 391, 3 in flight`.
+fn choice_words(choice: &Choice) -> String {
+    let mut parts = Vec::with_capacity(6);
+    if choice.trial {
+        parts.push(t!(explain::trial).to_owned());
+    }
+    parts.push(t!(requests::by_tier, &choice.tier.to_string()));
+    parts.push(match choice.factor_percent {
+        percent @ 0..100 => t!(requests::by_part, choice.weight, percent),
+        _ => t!(requests::by_weight, &choice.weight.to_string()),
+    });
+    parts.extend(choice.credit.map(|credit| t!(requests::by_credit, &credit.to_string())));
+    parts.push(t!(requests::by_flight, &choice.in_flight.to_string()));
+    parts.extend(choice.out_of.map(|members| t!(requests::by_out_of, &members.to_string())));
+    parts.join(t!(requests::comma))
+}
+
+fn skip_words(skipped: &Skipped) -> String {
+    let word = skip_word(skipped.reason);
+    match skipped.wait_ms {
+        Some(wait_ms) => {
+            t!(requests::skip_for, word, &format::span(i64::try_from(wait_ms).unwrap_or(i64::MAX), language()))
+        }
+        None => word.to_owned(),
+    }
+}
+
+/// The words of a choice as older rows have them, `tier 1, weight 100, credit 391, 3 in flight`, in the
 /// language of the page; what is not known stays as it is.
-fn choice(told: &str) -> String {
+fn choice_of_old(told: &str) -> String {
     let part = |part: &str| {
         let (name, figure) = part.split_once(' ').unwrap_or((part, ""));
         match (name, figure) {
@@ -215,7 +242,8 @@ fn choice(told: &str) -> String {
     told.split(", ").map(part).collect::<Vec<_>>().join(t!(requests::comma))
 }
 
-fn skip_glyph(reason: SkipReason) -> Glyph {
+/// The silhouette of a candidate that was passed over.
+pub(crate) fn skip_glyph(reason: SkipReason) -> Glyph {
     match reason {
         SkipReason::Disabled => Glyph::Disabled,
         SkipReason::Drained => Glyph::Drained,
@@ -228,7 +256,8 @@ fn skip_glyph(reason: SkipReason) -> Glyph {
     }
 }
 
-fn skip_word(reason: SkipReason) -> &'static str {
+/// Why a candidate was passed over, in words.
+pub(crate) fn skip_word(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Disabled => t!(requests::skip_disabled),
         SkipReason::Drained => t!(requests::skip_drained),

@@ -72,6 +72,7 @@ fn attempt(place: usize, one: &Attempt, whole_us: u64, names: &Names) -> AnyView
                     <Mark glyph/>
                     <span class="font-medium wrap-anywhere">{one.provider_name.clone()}</span>
                     {credential.map(|label| view! { <span class="tag">{label}</span> })}
+                    {one.drill.map(|_| view! { <span class="tag">{t!(drill::in_attempt)}</span> })}
                     <span class=format!("ml-auto {tone}")>{end}</span>
                 </p>
                 {bar(one, whole_us, glyph.tone(), answered)}
