@@ -199,7 +199,7 @@ async fn a_file_with_one_mistake_changes_nothing_and_every_mistake_is_told_with_
     let told = refusal(&stand, &FILE.replace("    enabled: false", "    enabeld: false"), options()).await;
     assert!(told.contains("line 15") && told.contains("enabeld"), "{told}");
     let told = refusal(&stand, &FILE.replace("name: beta", "name: alpha"), options()).await;
-    assert!(told.contains("line 11, provider alpha, name: appears twice"), "{told}");
+    assert!(told.contains("line 12, provider alpha, name: appears twice"), "{told}");
     let snapshot = stand.foundation.store.snapshot().await.expect("there");
     assert!(snapshot.providers.is_empty() && snapshot.groups.is_empty() && snapshot.revision == 0);
 }

@@ -216,7 +216,12 @@ async fn a_key_is_bound_to_addresses_in_either_spelling_and_to_its_time() {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let soon_ms = i64::try_from((now + Duration::from_secs(2)).as_millis()).expect("a date of this age");
-    let expiring = ApiKeyDraft { name: "expiring".into(), expires_at_ms: Some(soon_ms), ..ApiKeyDraft::default() };
+    let expiring = ApiKeyDraft {
+        name: "expiring".into(),
+        expires_at_ms: Some(soon_ms),
+        limits: KeyLimits { rpm: Some(0), ..KeyLimits::default() },
+        ..ApiKeyDraft::default()
+    };
     let key = world.new_key(expiring).await;
     let mut answer = with_key(&world, &key).await;
     while answer.status == 200 {
