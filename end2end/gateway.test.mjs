@@ -76,7 +76,7 @@ test('the first output of a stream arrives before the provider sends its second'
 test('a thousand calls in a row are shared 5:3:2 to the point', async () => {
   const count = { alpha: 0, beta: 0, gamma: 0 };
   for (let round = 0; round < 1000; round += 1) {
-    const reply = await rondo.call('shares/v1/models', { key });
+    const reply = await rondo.call('shares/v1/chat/completions', chat());
     count[reply.headers.get('x-proxy-provider')] += 1;
     await reply.text();
   }
