@@ -368,7 +368,9 @@ fn api_key(stored: &StoredApiKey) -> Key {
         expires_at_ms: key.expires_at_ms,
         enabled: key.enabled,
         limits: key.limits,
-        allowed_ips: key.allowed_ips.iter().filter_map(|text| range(text)).collect(),
+        // A range that cannot be read allows nobody; a list never opens the key to all.
+        allowed_ips: (!key.allowed_ips.is_empty())
+            .then(|| key.allowed_ips.iter().filter_map(|text| range(text)).collect()),
         paths: key.path_policy.as_ref().map(PathMatcher::new),
         models: globs(&key.models),
     }
@@ -389,6 +391,32 @@ fn range(text: &str) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_that_cannot_be_read_never_opens_a_key() {
+        let with = |allowed_ips: Vec<String>| {
+            let key = model::api_key::ApiKey {
+                id: model::id::ApiKeyId(uuid::Uuid::nil()),
+                name: "k".into(),
+                hint: String::new(),
+                scope: Scope::Global,
+                enabled: true,
+                expires_at_ms: None,
+                limits: model::rate_limit::KeyLimits::default(),
+                allowed_ips,
+                path_policy: None,
+                models: Vec::new(),
+                last_used_at_ms: None,
+                revision: 0,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
+            let hash = crate::server::secret::token::HashedKey::of("rd_x");
+            api_key(&StoredApiKey { key, hash }).allows_ip("10.0.0.1".parse().expect("an address"))
+        };
+        assert!(with(Vec::new()) && with(vec!["10.0.0.0/8".into()]));
+        assert!(!with(vec!["here".into()]));
+    }
 
     #[test]
     fn an_address_range_is_the_same_in_either_family() {

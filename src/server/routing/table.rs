@@ -82,8 +82,8 @@ pub struct Key {
     pub enabled: bool,
     /// What it may use.
     pub limits: KeyLimits,
-    /// Addresses it may come from; empty allows all.
-    pub allowed_ips: Vec<IpNet>,
+    /// Addresses it may come from; `None` allows all.
+    pub allowed_ips: Option<Vec<IpNet>>,
     /// Narrows the group's policy.
     pub paths: Option<PathMatcher>,
     /// Models it may ask for; `None` allows all.
@@ -98,7 +98,7 @@ impl Key {
 
     /// Whether it may come from this address.
     pub fn allows_ip(&self, ip: IpAddr) -> bool {
-        self.allowed_ips.is_empty() || self.allowed_ips.iter().any(|range| range.contains(&ip))
+        self.allowed_ips.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(&ip)))
     }
 }
 
