@@ -132,10 +132,11 @@ fn Clashes(clashes: Vec<Clash>, by: String, take: Callback<(String, Value)>) -> 
     .into_any()
 }
 
-/// A value as a person reads it: text without quotes, a list shortened.
+/// A value as a person reads it: text without quotes, a dash for none, a long one shortened.
 fn plain(value: &Value) -> String {
     let text = match value {
         Value::Null => "–".to_owned(),
+        Value::String(text) if text.is_empty() => "–".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
