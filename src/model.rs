@@ -23,4 +23,5 @@ pub mod request_log;
 pub mod setup;
 pub mod stats;
 pub mod transfer;
+pub mod usage;
 pub mod user;

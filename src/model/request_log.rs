@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ApiKeyId, CredentialId, DrillId, GroupId, ProviderId, RequestId};
+use super::{
+    id::{ApiKeyId, CredentialId, DrillId, GroupId, ProviderId, RequestId},
+    usage::Usage,
+};
 
 /// How a request ended, from the client's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -303,6 +306,12 @@ pub struct RequestRow {
     pub client_ip: String,
     /// Whether the answer was an event stream.
     pub streamed: bool,
+    /// Tokens; `None` where nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Estimate of what it cost, billionths of the price table's currency unit; `None` without a price or tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_nanos: Option<i64>,
 }
 
 /// A request in full.

@@ -43,6 +43,8 @@ fn request(at_ms: i64) -> RequestDetail {
         error_code: None,
         client_ip: "127.0.0.1".into(),
         streamed: false,
+        usage: None,
+        cost_nanos: None,
     };
     RequestDetail { row, user_agent: "x".repeat(400), attempts: Vec::new() }
 }

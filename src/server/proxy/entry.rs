@@ -216,6 +216,8 @@ impl Entry {
             error_code: self.error_code.map(str::to_owned),
             client_ip: self.client_ip.to_string(),
             streamed: self.streamed,
+            usage: None,
+            cost_nanos: None,
         };
         let user_agent = std::mem::take(&mut self.user_agent);
         self.recorder.record(RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) });

@@ -42,6 +42,8 @@ pub(super) fn request(number: u128, ended_ms: i64, outcome: Outcome, total_us: u
         error_code: None,
         client_ip: "192.0.2.1".into(),
         streamed: false,
+        usage: None,
+        cost_nanos: None,
     };
     RequestDetail { row, user_agent: String::new(), attempts: Vec::new() }
 }

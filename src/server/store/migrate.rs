@@ -32,14 +32,20 @@ const SQLITE_CONFIG: &[Migration] = scripts![
     1 "configuration" "sqlite/config/0001_configuration.sql",
     2 "connection" "sqlite/config/0002_connection.sql",
 ];
-const SQLITE_LOG: &[Migration] =
-    scripts![1 "requests" "sqlite/log/0001_requests.sql", 2 "cap uses" "sqlite/log/0002_cap_uses.sql"];
+const SQLITE_LOG: &[Migration] = scripts![
+    1 "requests" "sqlite/log/0001_requests.sql",
+    2 "cap uses" "sqlite/log/0002_cap_uses.sql",
+    3 "tokens" "sqlite/log/0003_tokens.sql",
+];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
     2 "connection" "postgres/config/0002_connection.sql",
 ];
-const POSTGRES_LOG: &[Migration] =
-    scripts![1 "requests" "postgres/log/0001_requests.sql", 2 "cap uses" "postgres/log/0002_cap_uses.sql"];
+const POSTGRES_LOG: &[Migration] = scripts![
+    1 "requests" "postgres/log/0001_requests.sql",
+    2 "cap uses" "postgres/log/0002_cap_uses.sql",
+    3 "tokens" "postgres/log/0003_tokens.sql",
+];
 
 /// A migration and when it was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::model::{
     id::RequestId,
     page::{PAGE_MAX, Stretch},
     request_log::{Attempt, Outcome, RequestDetail, RequestFilter, RequestRow},
+    usage::Usage,
 };
 
 use super::{
@@ -20,8 +21,9 @@ use super::{
 const ROWS_PER_INSERT: usize = 32;
 const COLUMNS: &str = "id, at_ms, group_id, group_slug, api_key_id, api_key_name, method, path, model, status, outcome, \
                        provider_id, provider_name, attempt_count, first_byte_us, total_us, request_bytes, response_bytes, \
-                       error_code, client_ip, streamed, user_agent, attempts";
-const COLUMN_COUNT: usize = 23;
+                       error_code, client_ip, streamed, user_agent, attempts, \
+                       tokens_in, tokens_out, tokens_cached, tokens_reasoning, tokens_estimated, cost_nanos";
+const COLUMN_COUNT: usize = 29;
 /// An id may have been made this much before or after the time noted in its row.
 const ID_SLACK_MS: i64 = 60_000;
 
@@ -37,7 +39,8 @@ pub struct Gap {
 statements! {
     ONE_REQUEST = "SELECT id, at_ms, group_id, group_slug, api_key_id, api_key_name, method, path, model, status, outcome, \
                    provider_id, provider_name, attempt_count, first_byte_us, total_us, request_bytes, response_bytes, \
-                   error_code, client_ip, streamed, user_agent, attempts FROM requests WHERE id = $1";
+                   error_code, client_ip, streamed, user_agent, attempts, \
+                   tokens_in, tokens_out, tokens_cached, tokens_reasoning, tokens_estimated, cost_nanos FROM requests WHERE id = $1";
     PUT_GAP = "INSERT INTO request_gaps (id, at_ms, lost) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
     GAPS = "SELECT at_ms, lost FROM request_gaps WHERE at_ms >= $1 AND at_ms < $2 ORDER BY id DESC LIMIT 1000";
     FORGET = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 ORDER BY id LIMIT $2)";
@@ -55,7 +58,8 @@ record! {
         api_key_name: String, method: String, path: String, model: Option<String>, status: i64, outcome: String,
         provider_id: Option<String>, provider_name: String, attempt_count: i64, first_byte_us: Option<i64>,
         total_us: i64, request_bytes: i64, response_bytes: i64, error_code: Option<String>, client_ip: String,
-        streamed: bool,
+        streamed: bool, tokens_in: Option<i64>, tokens_out: Option<i64>, tokens_cached: Option<i64>,
+        tokens_reasoning: Option<i64>, tokens_estimated: Option<bool>, cost_nanos: Option<i64>,
     }
 }
 
@@ -200,6 +204,7 @@ fn insert_text(rows: usize, marks: Marks) -> String {
 
 fn bind_row(statement: Statement, request: &RequestDetail) -> Statement {
     let row = &request.row;
+    let usage = row.usage.unwrap_or_default();
     statement
         .bind(Value::text(row.id))
         .bind(row.at_ms)
@@ -215,7 +220,7 @@ fn bind_row(statement: Statement, request: &RequestDetail) -> Statement {
         .bind(row.provider.map(|id| id.to_string()))
         .bind(row.provider_name.as_str())
         .bind(row.attempts)
-        .bind(row.first_byte_us.map(|us| i64::try_from(us).unwrap_or(i64::MAX)))
+        .bind(count(row.first_byte_us))
         .bind(Value::count(row.total_us))
         .bind(Value::count(row.request_bytes))
         .bind(Value::count(row.response_bytes))
@@ -224,6 +229,16 @@ fn bind_row(statement: Statement, request: &RequestDetail) -> Statement {
         .bind(row.streamed)
         .bind(request.user_agent.as_str())
         .bind(json(&request.attempts))
+        .bind(count(usage.input))
+        .bind(count(usage.output))
+        .bind(count(usage.cached))
+        .bind(count(usage.reasoning))
+        .bind(row.usage.map(|usage| usage.estimated))
+        .bind(row.cost_nanos)
+}
+
+fn count(value: Option<u64>) -> Option<i64> {
+    value.map(|value| i64::try_from(value).unwrap_or(i64::MAX))
 }
 
 /// Puts the list's statement together: only fixed fragments, every value bound.
@@ -263,6 +278,7 @@ fn first_id_at(ms: i64) -> String {
 
 fn assemble(row: Row) -> Result<RequestRow, StoreError> {
     let read = Reader { what: "request", id: &row.id };
+    let usage = usage(&row, &read)?;
     Ok(RequestRow {
         id: read.parse(&row.id)?,
         at_ms: row.at_ms,
@@ -286,7 +302,21 @@ fn assemble(row: Row) -> Result<RequestRow, StoreError> {
         error_code: row.error_code,
         client_ip: row.client_ip,
         streamed: row.streamed,
+        usage,
+        cost_nanos: row.cost_nanos,
     })
+}
+
+/// Without the word whether they were estimated there are no tokens.
+fn usage(row: &Row, read: &Reader<'_>) -> Result<Option<Usage>, StoreError> {
+    let Some(estimated) = row.tokens_estimated else { return Ok(None) };
+    Ok(Some(Usage {
+        input: read.number_optional(row.tokens_in)?,
+        output: read.number_optional(row.tokens_out)?,
+        cached: read.number_optional(row.tokens_cached)?,
+        reasoning: read.number_optional(row.tokens_reasoning)?,
+        estimated,
+    }))
 }
 
 /// Every form of the list's statement that differs in more than a condition left out, for the test that

@@ -55,7 +55,7 @@ impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'
 pub(super) enum Value {
     Text(Option<String>),
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
 }
 
 impl Value {
@@ -109,6 +109,12 @@ impl From<Option<i64>> for Value {
 
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
+        Self::Bool(Some(value))
+    }
+}
+
+impl From<Option<bool>> for Value {
+    fn from(value: Option<bool>) -> Self {
         Self::Bool(value)
     }
 }
@@ -170,7 +176,7 @@ where
     DB: sqlx::Database,
     Option<String>: Encode<'static, DB> + Type<DB>,
     Option<i64>: Encode<'static, DB> + Type<DB>,
-    bool: Encode<'static, DB> + Type<DB>,
+    Option<bool>: Encode<'static, DB> + Type<DB>,
 {
     match value {
         Value::Text(text) => query.bind(text),

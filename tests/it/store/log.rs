@@ -8,6 +8,7 @@ use rondo::{
         request_log::{
             Attempt, AttemptOutcome, Choice, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
         },
+        usage::Usage,
     },
     server::store::{Gap, Store},
 };
@@ -17,6 +18,7 @@ use super::{contracts, place::Place};
 
 contracts![
     a_request_is_read_as_it_was_appended,
+    tokens_that_are_unknown_are_not_read_back_as_none_used,
     a_batch_of_any_size_is_appended_whole,
     pages_follow_each_other_without_a_gap_or_a_double,
     each_filter_finds_its_own,
@@ -54,6 +56,14 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             error_code: Some("upstream_timeout".into()),
             client_ip: "2001:db8::1".into(),
             streamed: true,
+            usage: Some(Usage {
+                input: Some(1_200),
+                output: Some(340),
+                cached: Some(1_024),
+                reasoning: Some(0),
+                estimated: true,
+            }),
+            cost_nanos: Some(12_345_678),
         },
         user_agent: "curl/8".into(),
         attempts: vec![Attempt {
@@ -93,11 +103,27 @@ async fn a_request_is_read_as_it_was_appended(store: Store, _: Arc<Place>) {
     (bare.row.group, bare.row.api_key, bare.row.provider, bare.row.model) = (None, None, None, None);
     (bare.row.first_byte_us, bare.row.error_code, bare.row.streamed) = (None, None, false);
     (bare.attempts, bare.row.total_us) = (Vec::new(), 0);
+    (bare.row.usage, bare.row.cost_nanos) = (None, None);
     store.append_requests(&[full.clone(), bare.clone()], 0).await.expect("appended");
     assert_eq!(store.request(full.row.id).await.expect("read"), Some(full.clone()));
     assert_eq!(store.request(bare.row.id).await.expect("read"), Some(bare.clone()));
     assert_eq!(store.request(RequestId(Uuid::nil())).await.expect("read"), None);
     assert_eq!(store.requests(&all()).await.expect("read").rows, vec![bare.row, full.row]);
+}
+
+async fn tokens_that_are_unknown_are_not_read_back_as_none_used(store: Store, _: Arc<Place>) {
+    let kinds = [
+        None,
+        Some(Usage::default()),
+        Some(Usage { output: Some(7), ..Usage::default() }),
+        Some(Usage { input: Some(0), output: Some(0), cached: Some(0), ..Usage::default() }),
+    ];
+    for (index, usage) in (0..).zip(kinds) {
+        let mut request = request(1_700_000_000_000 + index);
+        request.row.usage = usage;
+        store.append_requests(std::slice::from_ref(&request), 0).await.expect("appended");
+        assert_eq!(store.request(request.row.id).await.expect("read"), Some(request));
+    }
 }
 
 async fn a_batch_of_any_size_is_appended_whole(store: Store, _: Arc<Place>) {

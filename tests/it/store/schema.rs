@@ -28,10 +28,9 @@ async fn every_statement_is_accepted(store: Store, _: Arc<Place>) {
 async fn a_migrated_store_has_nothing_pending_and_migrating_again_does_nothing(store: Store, _: Arc<Place>) {
     let status = store.status().await.expect("read");
     assert!(status.iter().all(|migration| migration.applied_at_ms.is_some()), "{status:?}");
-    assert_eq!(
-        status.iter().map(|migration| migration.database).collect::<Vec<_>>(),
-        ["config", "config", "log", "log"]
-    );
+    let mut areas: Vec<_> = status.iter().map(|migration| migration.database).collect();
+    areas.dedup();
+    assert_eq!(areas, ["config", "log"]);
     assert_eq!(store.migrate().await.expect("again"), vec![]);
 }
 
@@ -39,7 +38,7 @@ async fn a_newer_schema_is_left_alone(store: Store, place: Arc<Place>) {
     place.raw("INSERT INTO schema_migrations VALUES ('config', 999, 'later', 'x', 0)").await;
     for refused in [store.migrate().await, store.status().await] {
         let error = refused.expect_err("newer");
-        assert!(matches!(&error, StoreError::Unusable(Trouble::NewerSchema { found: 999, known: 2, .. })), "{error}");
+        assert!(matches!(&error, StoreError::Unusable(Trouble::NewerSchema { found: 999, known: 2.., .. })), "{error}");
         assert!(error.to_string().contains("newer rondo"), "{error}");
     }
 }
@@ -65,7 +64,8 @@ async fn start_together(place: Place) {
         });
     }
     let applied: Vec<usize> = starts.join_all().await.into_iter().map(|start| start.expect("started")).collect();
-    assert_eq!(applied.iter().sum::<usize>(), 4, "each migration is applied once: {applied:?}");
+    let all = place.open().await.status().await.expect("read").len();
+    assert_eq!(applied.iter().sum::<usize>(), all, "each migration is applied once: {applied:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
