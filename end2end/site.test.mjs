@@ -14,6 +14,9 @@ test('the built style sheet carries a class that only tailwind.config.js defines
   assert.ok(css.includes(sidebar), 'theme(spacing.sidebar) is resolved');
 });
 
-test('the browser gets one module and one style sheet', async () => {
+test('the browser gets a first module, a style sheet, and a piece for each kind of page', async () => {
   for (const name of ['rondo.js', 'rondo.wasm', 'rondo.css']) assert.ok((await stat(new URL(name, site))).size > 0, name);
+  const pieces = JSON.parse(await readFile(new URL('__wasm_split_manifest.json', site), 'utf8'));
+  assert.deepEqual(Object.keys(pieces).sort(), ['office', 'routing', 'supply', 'traffic']);
+  for (const file of Object.values(pieces).flat()) assert.ok((await stat(new URL(`${file}.wasm`, site))).size > 0, file);
 });

@@ -1,7 +1,7 @@
 // Puts a .br and a .gz beside every text file of a built site, so that the server compresses nothing itself.
 //   node scripts/precompress.mjs target/site
 // cargo-leptos --precompress does the same; in the unoptimised cargo-leptos that scripts/setup installs it takes a minute.
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
@@ -22,4 +22,14 @@ function compress(folder) {
   }
 }
 
-compress(process.argv[2] ?? 'target/site');
+const site = process.argv[2] ?? 'target/site';
+compress(site);
+
+// What every page waits for must stay small; src/ui/pieces.rs says how the rest is cut off.
+const first = join(site, 'pkg/rondo.wasm');
+for (const [file, most] of [[first, 1_200_000], [`${first}.br`, 350 * 1024]]) {
+  const { size } = statSync(file);
+  if (size <= most) continue;
+  console.error(`error: ${file} has ${size} bytes, the limit is ${most}: move code of single pages into their pieces`);
+  process.exitCode = 1;
+}

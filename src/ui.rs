@@ -10,6 +10,7 @@ pub mod live;
 pub mod lost;
 pub mod origin;
 pub mod pages;
+pub mod pieces;
 pub mod preferences;
 pub mod returned;
 pub mod session;

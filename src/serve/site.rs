@@ -1,5 +1,7 @@
 //! Everything but the proxy route: the back office, its server functions, static files, probes.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{Request, State},
@@ -20,6 +22,7 @@ use crate::{
         app::{App, shell},
         lost::Lost,
         origin::ServedAt,
+        pieces::Manifest,
         preferences::Preferences,
         returned::Brought,
         session::Known,
@@ -41,7 +44,9 @@ pub fn leptos_options() -> LeptosOptions {
 /// The pages, with what their server functions find in context.
 pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync + 'static) -> Router {
     let routes = generate_route_list(App);
+    let manifest = manifest();
     let context = move || {
+        provide_context(manifest.clone());
         provide_preferences();
         provide_viewer();
         provide();
@@ -60,6 +65,13 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
             async move { if is_lost(&request) { lost(nowhere(request).await) } else { asset(request).await } }
         })
         .with_state(options.clone())
+}
+
+/// Which files the build cut the client into; empty where there is no client.
+fn manifest() -> Manifest {
+    let file = Site::get("pkg/__wasm_split_manifest.json");
+    let files = file.and_then(|file| serde_json::from_slice(&file.data).ok());
+    Manifest(Arc::new(files.unwrap_or_default()))
 }
 
 /// What stands around the pages: who asks, refusals with their status, plain forms brought back.

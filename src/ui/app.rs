@@ -5,6 +5,7 @@ use leptos_meta::{MetaTags, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{ParentRoute, Redirect, Route, Router, Routes},
+    location::RequestUrl,
     path,
 };
 
@@ -16,20 +17,8 @@ use super::{
     },
     icon::SPRITE,
     origin::{Origin, ServedAt},
-    pages::{
-        api_keys::KeyList,
-        audit::AuditPage,
-        dashboard::Dashboard,
-        groups::{GroupDetail, GroupList, GroupNew},
-        health::Health,
-        login::LoginPage,
-        not_found::NotFound,
-        providers::{ProviderDetail, ProviderEdit, ProviderList, ProviderNew},
-        requests::{Requests, detail::RequestDrawer},
-        settings::SettingsPage,
-        setup::SetupPage,
-        users::UserList,
-    },
+    pages::{login::LoginPage, not_found::NotFound},
+    pieces::{self, Manifest},
     preferences::{Preferences, Theme},
     returned::{Brought, Forget, provide_returned},
     session::{Known, Session},
@@ -42,7 +31,7 @@ use super::{
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let preferences = use_context::<Preferences>().unwrap_or_default();
     let (pkg, name) = (options.site_pkg_dir.clone(), options.output_name.clone());
-    let file = move |ending: &str| format!("/{pkg}/{name}.{ending}");
+    let file = |ending: &str| format!("/{pkg}/{name}.{ending}");
     let start = format!(
         "import init, {{ hydrate }} from \"{}\"; await init({{ module_or_path: \"{}\" }}); hydrate();",
         file("js"),
@@ -52,6 +41,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let viewer = use_context::<Known>().and_then(|known| known.attribute());
     let origin = use_context::<ServedAt>().map(|served| served.0);
     let returned = use_context::<Brought>().and_then(|brought| brought.attribute());
+    let url = use_context::<RequestUrl>().and_then(|url| url.parse().ok());
+    let files = url.zip(use_context::<Manifest>()).map(|(url, manifest)| manifest.files_of(url.path()));
+    let preload = |piece: String| {
+        let href = format!("/{pkg}/{piece}.wasm");
+        view! { <link rel="preload" href=href r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/> }
+    };
+    let pieces = files.unwrap_or_default().into_iter().map(preload).collect_view();
     view! {
         <!DOCTYPE html>
         <html
@@ -72,6 +68,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="stylesheet" href=file("css")/>
                 <link rel="modulepreload" href=file("js") nonce=leptos::nonce::use_nonce()/>
                 <link rel="preload" href=file("wasm") r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+                {pieces}
                 <script r#type="module" nonce=leptos::nonce::use_nonce()>{start}</script>
                 <AutoReload options/>
                 <MetaTags/>
@@ -100,25 +97,25 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFound>
                 <Route path=path!("/") view=ToDashboard ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async/>
-                <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
+                <Route path=path!("/setup") view=pieces::setup() ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
-                    <Route path=path!("") view=Dashboard ssr=SsrMode::Async/>
-                    <ParentRoute path=path!("requests") view=Requests ssr=SsrMode::Async>
+                    <Route path=path!("") view=pieces::dashboard() ssr=SsrMode::Async/>
+                    <ParentRoute path=path!("requests") view=pieces::requests() ssr=SsrMode::Async>
                         <Route path=path!("") view=|| () ssr=SsrMode::Async/>
-                        <Route path=path!(":id") view=RequestDrawer ssr=SsrMode::Async/>
+                        <Route path=path!(":id") view=pieces::request() ssr=SsrMode::Async/>
                     </ParentRoute>
-                    <Route path=path!("health") view=Health ssr=SsrMode::Async/>
-                    <Route path=path!("providers") view=ProviderList ssr=SsrMode::Async/>
-                    <Route path=path!("providers/new") view=ProviderNew ssr=SsrMode::Async/>
-                    <Route path=path!("providers/:id") view=ProviderDetail ssr=SsrMode::Async/>
-                    <Route path=path!("providers/:id/edit") view=ProviderEdit ssr=SsrMode::Async/>
-                    <Route path=path!("groups") view=GroupList ssr=SsrMode::Async/>
-                    <Route path=path!("groups/new") view=GroupNew ssr=SsrMode::Async/>
-                    <Route path=path!("groups/:id") view=GroupDetail ssr=SsrMode::Async/>
-                    <Route path=path!("api-keys") view=KeyList ssr=SsrMode::Async/>
-                    <Route path=path!("users") view=UserList ssr=SsrMode::Async/>
-                    <Route path=path!("audit") view=AuditPage ssr=SsrMode::Async/>
-                    <Route path=path!("settings") view=SettingsPage ssr=SsrMode::Async/>
+                    <Route path=path!("health") view=pieces::health() ssr=SsrMode::Async/>
+                    <Route path=path!("providers") view=pieces::providers() ssr=SsrMode::Async/>
+                    <Route path=path!("providers/new") view=pieces::provider_new() ssr=SsrMode::Async/>
+                    <Route path=path!("providers/:id") view=pieces::provider() ssr=SsrMode::Async/>
+                    <Route path=path!("providers/:id/edit") view=pieces::provider_edit() ssr=SsrMode::Async/>
+                    <Route path=path!("groups") view=pieces::groups() ssr=SsrMode::Async/>
+                    <Route path=path!("groups/new") view=pieces::group_new() ssr=SsrMode::Async/>
+                    <Route path=path!("groups/:id") view=pieces::group() ssr=SsrMode::Async/>
+                    <Route path=path!("api-keys") view=pieces::api_keys() ssr=SsrMode::Async/>
+                    <Route path=path!("users") view=pieces::users() ssr=SsrMode::Async/>
+                    <Route path=path!("audit") view=pieces::audit() ssr=SsrMode::Async/>
+                    <Route path=path!("settings") view=pieces::settings() ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>
             <ToastHost/>

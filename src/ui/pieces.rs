@@ -1,0 +1,137 @@
+//! The client in pieces: what every page stands on comes first, a page's own code with the first page of its kind.
+//!
+//! Pages that are visited together, and share most of their code, are one piece. The build cuts the module
+//! at the functions marked here; on the server they are plain functions. What two pieces share becomes a file
+//! of its own, so every piece more may double the number of files: four make eleven of them at most. The page to
+//! sign in is small and stays in the first module.
+
+use std::{collections::HashMap, sync::Arc};
+
+use leptos::{prelude::*, wasm_split::wasm_split};
+use leptos_router::{Lazy, LazyRoute};
+
+use super::pages;
+
+/// Pages by piece: `piece { name: Component }` makes `name()`, the view of a [`Route`](leptos_router::components::Route).
+macro_rules! pieces {
+    ($($piece:ident { $($name:ident: $page:path,)+ })+) => {
+        $($(
+            #[doc = concat!("A page of the piece `", stringify!($piece), "`.")]
+            pub mod $name {
+                use super::*;
+
+                /// The page, whose code is fetched with its piece.
+                #[derive(Debug)]
+                pub struct Page;
+
+                #[wasm_split($piece, wasm_split_path = leptos::wasm_split, preload(#[doc = "Fetches the piece."] fetch))]
+                pub(super) fn $name() -> AnyView {
+                    use $page as Shown;
+                    view! { <Shown/> }.into_any()
+                }
+
+                impl LazyRoute for Page {
+                    fn data() -> Self {
+                        Self
+                    }
+
+                    async fn view(_this: Self) -> AnyView {
+                        $name().await
+                    }
+
+                    async fn preload() {
+                        fetch().await;
+                    }
+                }
+            }
+
+            #[doc = concat!("The page `", stringify!($name), "`, as routes take it.")]
+            pub fn $name() -> Lazy<$name::Page> {
+                Lazy::new()
+            }
+        )+)+
+    };
+}
+
+pieces! {
+    traffic {
+        dashboard: pages::dashboard::Dashboard,
+        health: pages::health::Health,
+        requests: pages::requests::Requests,
+        request: pages::requests::detail::RequestDrawer,
+    }
+    supply {
+        setup: pages::setup::SetupPage,
+        providers: pages::providers::ProviderList,
+        provider_new: pages::providers::ProviderNew,
+        provider: pages::providers::ProviderDetail,
+        provider_edit: pages::providers::ProviderEdit,
+    }
+    routing {
+        groups: pages::groups::GroupList,
+        group_new: pages::groups::GroupNew,
+        group: pages::groups::GroupDetail,
+        api_keys: pages::api_keys::KeyList,
+    }
+    office {
+        users: pages::users::UserList,
+        audit: pages::audit::AuditPage,
+        settings: pages::settings::SettingsPage,
+    }
+}
+
+/// The files of each piece, as the build wrote them down; the server provides it before rendering.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest(pub Arc<HashMap<String, Vec<String>>>);
+
+impl Manifest {
+    /// The files that the page at this path needs besides the first module.
+    pub fn files_of(&self, path: &str) -> Vec<String> {
+        piece_of(path).and_then(|piece| self.0.get(piece)).cloned().unwrap_or_default()
+    }
+}
+
+/// The piece that the page at this path is in.
+fn piece_of(path: &str) -> Option<&'static str> {
+    let Some(rest) = path.strip_prefix("/admin") else {
+        return (path == "/setup").then_some("supply");
+    };
+    match rest.trim_start_matches('/').split('/').next().unwrap_or_default() {
+        "" | "health" | "requests" => Some("traffic"),
+        "providers" => Some("supply"),
+        "groups" | "api-keys" => Some("routing"),
+        "users" | "audit" | "settings" => Some("office"),
+        _ => None,
+    }
+}
+
+/// Fetches every piece of the back office, so that going from page to page waits for nothing.
+pub async fn fetch_all() {
+    dashboard::fetch().await;
+    providers::fetch().await;
+    groups::fetch().await;
+    settings::fetch().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_names_its_piece() {
+        for (path, piece) in [
+            ("/setup", "supply"),
+            ("/admin", "traffic"),
+            ("/admin/health", "traffic"),
+            ("/admin/requests/0198", "traffic"),
+            ("/admin/providers/new", "supply"),
+            ("/admin/groups", "routing"),
+            ("/admin/api-keys", "routing"),
+            ("/admin/settings", "office"),
+        ] {
+            assert_eq!(piece_of(path), Some(piece), "{path}");
+        }
+        assert_eq!(piece_of("/login"), None);
+        assert_eq!(piece_of("/admin/nothing"), None);
+    }
+}
