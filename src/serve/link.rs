@@ -8,10 +8,16 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -42,6 +48,56 @@ impl Remains {
     }
 }
 
+/// Whether bytes wait on a link for their client. The link and the answer on it are polled by one task.
+#[derive(Clone, Default)]
+pub(super) struct Backlog(Arc<AtomicBool>);
+
+impl Backlog {
+    fn note(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// The answer was not asked further: its task looks again.
+    fn clear(&self, cx: &Context<'_>) {
+        self.0.store(false, Relaxed);
+        cx.waker().wake_by_ref();
+    }
+
+    /// The answer, which waits while bytes of it do.
+    pub(super) fn hold_back<B>(&self, body: B) -> HeldBack<B> {
+        HeldBack { body, backlog: self.clone() }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The body of an answer of HTTP/1.1, one part at a time: hyper alone would take 64 KiB of it ahead
+    /// of a client that does not read.
+    pub(super) struct HeldBack<B> {
+        #[pin]
+        body: B,
+        backlog: Backlog,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for HeldBack<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let held = self.project();
+        // The link wakes this task when the client has taken what waits.
+        if held.backlog.0.load(Relaxed) { Poll::Pending } else { held.body.poll_frame(cx) }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// The socket of one client.
 pub(super) struct Link {
     /// There until dropped.
@@ -49,13 +105,19 @@ pub(super) struct Link {
     stall: Duration,
     /// Runs while the client does not take what is written.
     stalled: Option<Pin<Box<Sleep>>>,
+    backlog: Backlog,
     remains: Arc<Remains>,
 }
 
 impl Link {
     /// A socket whose client may leave bytes untaken for so long.
     pub(super) fn new(stream: TcpStream, stall: Duration, remains: Arc<Remains>) -> Self {
-        Self { stream: Some(stream), stall, stalled: None, remains }
+        Self { stream: Some(stream), stall, stalled: None, backlog: Backlog::default(), remains }
+    }
+
+    /// Tells whether bytes wait on it.
+    pub(super) fn backlog(&self) -> Backlog {
+        self.backlog.clone()
     }
 
     fn stream(&mut self) -> Pin<&mut TcpStream> {
@@ -65,9 +127,12 @@ impl Link {
     /// What came of writing; a client that takes nothing for too long is given up.
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.backlog.clear(cx);
+            }
             return written;
         }
+        self.backlog.note();
         let stall = self.stall;
         let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
         timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))

@@ -141,14 +141,14 @@ async fn serve_connection(
         () = drain.cancelled() => return,
     };
     let remains = Arc::new(Remains::default());
-    let io = TokioIo::new(Link::new(stream, patience.write, remains.clone()));
+    let link = Link::new(stream, patience.write, remains.clone());
     let client = Arc::new(Client { peer, services, requests: AtomicU64::new(0), streams: Streams::default() });
     if speaks_http2 {
-        speak_http2(io, client, drain.clone(), abort).await;
+        speak_http2(link, client, drain.clone(), abort).await;
     } else {
         // A client that took its time for the first byte has that much less for the first head.
         let head = patience.head.saturating_sub(accepted.elapsed()).max(patience.head / 30);
-        speak_http1(io, client, head, drain.clone(), abort).await;
+        speak_http1(link, client, head, drain.clone(), abort).await;
     }
     // A stop does not wait for clients that have their answers.
     tokio::select! { biased; () = remains.linger() => {}, () = drain.cancelled() => {} }
@@ -189,13 +189,17 @@ impl Client {
 }
 
 async fn speak_http1(
-    io: TokioIo<Link>,
+    link: Link,
     client: Arc<Client>,
     head: Duration,
     drain: CancellationToken,
     abort: CancellationToken,
 ) {
-    let service = hyper::service::service_fn(move |request| client.clone().answer(request));
+    let backlog = link.backlog();
+    let service = hyper::service::service_fn(move |request| {
+        let (client, backlog) = (client.clone(), backlog.clone());
+        async move { client.answer(request).await.map(|response| response.map(|body| backlog.hold_back(body))) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
@@ -203,7 +207,7 @@ async fn speak_http1(
         .max_header_size(HEAD_BYTES)
         .max_buf_size(HEAD_BYTES)
         .half_close(false)
-        .serve_connection(io, service)
+        .serve_connection(TokioIo::new(link), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -219,7 +223,7 @@ async fn goodbyes(abort: &CancellationToken) {
     tokio::time::sleep(GOODBYE).await;
 }
 
-async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: CancellationToken, abort: CancellationToken) {
+async fn speak_http2(link: Link, client: Arc<Client>, drain: CancellationToken, abort: CancellationToken) {
     let patience = client.services.patience;
     let service = {
         let client = client.clone();
@@ -230,7 +234,7 @@ async fn speak_http2(io: TokioIo<Link>, client: Arc<Client>, drain: Cancellation
         .max_header_list_size(HEAD_BYTES as u32)
         .keep_alive_interval(Some(patience.head))
         .keep_alive_timeout(Duration::from_secs(20))
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(link), service);
     let mut connection = std::pin::pin!(connection);
     let mut watching = std::pin::pin!(client.streams.drop_the_left(patience.write));
     tokio::select! {

@@ -69,9 +69,9 @@ async fn note_uses(store: Store, recorder: Recorder, stop: CancellationToken) {
             () = stop.cancelled() => true,
             _ = note.tick() => false,
             row = rows.recv() => match row {
-                Ok(row) => {
-                    if let Some(key) = row.api_key {
-                        used.entry(key).and_modify(|at| *at = (*at).max(row.at_ms)).or_insert(row.at_ms);
+                Ok(detail) => {
+                    if let Some(key) = detail.row.api_key {
+                        used.entry(key).and_modify(|at| *at = (*at).max(detail.row.at_ms)).or_insert(detail.row.at_ms);
                     }
                     continue;
                 }

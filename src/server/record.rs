@@ -31,7 +31,7 @@ use crate::model::{
     drill::DrillReport,
     health::HealthEvent,
     id::{DrillId, GroupId},
-    request_log::{RequestDetail, RequestRow},
+    request_log::RequestDetail,
     stats::{Counts, Overview, Range},
 };
 
@@ -42,7 +42,7 @@ pub const QUEUE: usize = 16_384;
 #[derive(Clone, Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
-    rows: mpsc::Sender<RequestDetail>,
+    rows: mpsc::Sender<Arc<RequestDetail>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +71,8 @@ impl Recorder {
     pub fn record(&self, detail: RequestDetail) {
         self.shared.intake.add(&detail);
         self.shared.drills.add(&detail);
-        if self.rows.try_send(detail).is_err() {
+        // One allocation for the queue, the tail and the batch: a row is half a kilobyte.
+        if self.rows.try_send(Arc::new(detail)).is_err() {
             self.shared.lose(1);
         }
     }
@@ -124,12 +125,12 @@ impl Recorder {
     }
 
     /// The last rows, newest first, at most [`tail::ROWS`].
-    pub fn recent(&self, most: usize) -> Vec<Arc<RequestRow>> {
+    pub fn recent(&self, most: usize) -> Vec<Arc<RequestDetail>> {
         self.shared.tail.recent(most)
     }
 
     /// Rows from now on, as the writer takes them up.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<RequestRow>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<RequestDetail>> {
         self.shared.tail.subscribe()
     }
 }

@@ -13,4 +13,5 @@ mod http1;
 mod http2;
 pub mod played;
 pub mod pool;
+mod sips;
 pub mod tls;

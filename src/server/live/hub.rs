@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     model::{
         event::{LiveEvent, Snapshot},
-        request_log::RequestRow,
+        request_log::{RequestDetail, RequestRow},
         stats::{ProviderStats, Range},
     },
     server::{
@@ -153,7 +153,7 @@ fn fingerprint(snapshot: &Snapshot) -> (crate::model::stats::Counts, u32, u64, V
 }
 
 /// Rows since the last beat, newest first, at most [`ROWS`].
-fn drain(rows: &mut broadcast::Receiver<Arc<RequestRow>>) -> Vec<RequestRow> {
+fn drain(rows: &mut broadcast::Receiver<Arc<RequestDetail>>) -> Vec<RequestRow> {
     let mut taken = Vec::new();
     loop {
         match rows.try_recv() {
@@ -162,7 +162,7 @@ fn drain(rows: &mut broadcast::Receiver<Arc<RequestRow>>) -> Vec<RequestRow> {
             Err(_) => break,
         }
     }
-    taken.into_iter().rev().take(ROWS).map(|row| (*row).clone()).collect()
+    taken.into_iter().rev().take(ROWS).map(|detail| detail.row.clone()).collect()
 }
 
 /// `event: <tag>` and the JSON of the whole event.

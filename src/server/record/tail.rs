@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use crate::model::request_log::RequestRow;
+use crate::model::request_log::RequestDetail;
 
 /// Rows kept.
 pub const ROWS: usize = 500;
@@ -17,9 +17,9 @@ const CHANNEL: usize = 512;
 /// The end of the log. Fed by the writer's task, so that requests never wait for it.
 #[derive(Debug)]
 pub(super) struct Tail {
-    sender: broadcast::Sender<Arc<RequestRow>>,
+    sender: broadcast::Sender<Arc<RequestDetail>>,
     /// Written by one task, read by screens; never held across an await.
-    kept: Mutex<VecDeque<Arc<RequestRow>>>,
+    kept: Mutex<VecDeque<Arc<RequestDetail>>>,
 }
 
 impl Default for Tail {
@@ -29,8 +29,7 @@ impl Default for Tail {
 }
 
 impl Tail {
-    pub(super) fn push(&self, row: &RequestRow) {
-        let row = Arc::new(row.clone());
+    pub(super) fn push(&self, row: Arc<RequestDetail>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == ROWS {
             kept.pop_front();
@@ -41,12 +40,12 @@ impl Tail {
         let _ = self.sender.send(row);
     }
 
-    pub(super) fn recent(&self, most: usize) -> Vec<Arc<RequestRow>> {
+    pub(super) fn recent(&self, most: usize) -> Vec<Arc<RequestDetail>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().rev().take(most).cloned().collect()
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<RequestRow>> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<RequestDetail>> {
         self.sender.subscribe()
     }
 }

@@ -25,6 +25,9 @@ use crate::{model::request_log::RequestDetail, server::store::Store};
 pub const BATCH: usize = 500;
 /// Longest time a row waits for others, while the store is fine.
 pub const LINGER: Duration = Duration::from_millis(200);
+/// How long rows come together in the queue before they are taken up: being woken for each one costs
+/// more than all else that is done with it.
+pub const GATHER: Duration = Duration::from_millis(20);
 /// How often the intake is emptied while requests come, screens or none.
 const FOLD: Duration = Duration::from_secs(1);
 /// How often statistics are written to their file, while requests come.
@@ -40,11 +43,11 @@ const TRIES: u32 = 8;
 /// Where rows go: the store, or a test's.
 pub trait Sink: Send + Sync + 'static {
     /// Writes rows in one transaction. `gap` rows were lost before these.
-    fn append(&self, rows: &[RequestDetail], gap: u64) -> impl Future<Output = Result<(), String>> + Send;
+    fn append(&self, rows: &[Arc<RequestDetail>], gap: u64) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 impl Sink for Store {
-    async fn append(&self, rows: &[RequestDetail], gap: u64) -> Result<(), String> {
+    async fn append(&self, rows: &[Arc<RequestDetail>], gap: u64) -> Result<(), String> {
         self.append_requests(rows, gap).await.map_err(|error| error.to_string())
     }
 }
@@ -52,7 +55,7 @@ impl Sink for Store {
 /// The receiving end of a [`super::Recorder`]; run it as a task.
 #[derive(Debug)]
 pub struct Writer {
-    rows: mpsc::Receiver<RequestDetail>,
+    rows: mpsc::Receiver<Arc<RequestDetail>>,
     desk: Desk,
     keep: Option<Keep>,
 }
@@ -62,7 +65,7 @@ pub struct Writer {
 struct Desk {
     shared: Arc<Shared>,
     /// Collected, not yet being written.
-    pending: Vec<RequestDetail>,
+    pending: Vec<Arc<RequestDetail>>,
     /// Refused by the store, to be written again before anything else.
     refused: Option<Batch>,
     /// When to write next, if there is anything to write.
@@ -73,7 +76,7 @@ struct Desk {
 /// Rows of one transaction.
 #[derive(Debug)]
 struct Batch {
-    rows: Vec<RequestDetail>,
+    rows: Vec<Arc<RequestDetail>>,
     gap: u64,
     tries: u32,
 }
@@ -81,7 +84,7 @@ struct Batch {
 type Writing = Pin<Box<dyn Future<Output = (Batch, Result<(), String>)> + Send>>;
 
 impl Writer {
-    pub(super) fn new(rows: mpsc::Receiver<RequestDetail>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(rows: mpsc::Receiver<Arc<RequestDetail>>, shared: Arc<Shared>) -> Self {
         let desk = Desk { shared, pending: Vec::new(), refused: None, due: Instant::now(), stopping: false };
         Self { rows, desk, keep: None }
     }
@@ -102,6 +105,7 @@ impl Writer {
         let mut writing: Option<Writing> = None;
         let (mut fold_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
         let mut incoming = Vec::with_capacity(BATCH);
+        let mut gathering: Option<Instant> = None;
         loop {
             if writing.is_none() && self.desk.is_due(open) {
                 writing = self.desk.next().map(|batch| write(Arc::clone(&sink), batch));
@@ -115,9 +119,11 @@ impl Writer {
             }
             let wait_for = (writing.is_none() && !self.desk.is_empty()).then_some(self.desk.due);
             tokio::select! {
-                count = self.rows.recv_many(&mut incoming, BATCH), if open && self.desk.has_room() => {
+                count = self.rows.recv_many(&mut incoming, BATCH), if gathering.is_none() && open && self.desk.has_room() => {
                     open = count > 0;
                     self.desk.collect(&mut incoming);
+                    // A queue that still holds rows is not waited for.
+                    gathering = (open && self.rows.is_empty()).then(|| Instant::now() + GATHER);
                     fold_at = fold_at.or(Some(Instant::now() + FOLD));
                     keep_at = keep_at.or(Some(Instant::now() + KEEP));
                 }
@@ -126,6 +132,7 @@ impl Writer {
                     self.desk.settle(batch, result);
                 }
                 () = at(wait_for) => {}
+                () = at(gathering) => gathering = None,
                 () = at(fold_at) => {
                     fold_at = None;
                     drop(self.desk.shared.fold(unix_ms()));
@@ -135,7 +142,7 @@ impl Writer {
                     self.save().await;
                 }
                 () = &mut stop, if !self.desk.stopping => {
-                    self.desk.stopping = true;
+                    (self.desk.stopping, gathering) = (true, None);
                     self.rows.close();
                     // Before the rows: a store that hangs must not cost the charts too.
                     self.save().await;
@@ -171,12 +178,12 @@ impl Desk {
         }
     }
 
-    fn collect(&mut self, incoming: &mut Vec<RequestDetail>) {
+    fn collect(&mut self, incoming: &mut Vec<Arc<RequestDetail>>) {
         if self.is_empty() {
             self.due = Instant::now() + LINGER;
         }
         for detail in incoming.iter() {
-            self.shared.tail.push(&detail.row);
+            self.shared.tail.push(Arc::clone(detail));
         }
         self.pending.append(incoming);
     }

@@ -3,6 +3,8 @@
 //! An id is a UUID of version 7, made when the request began, so ids order by time: a page is a range of the
 //! primary key, and so is a stretch of time or a day to be deleted.
 
+use std::borrow::Borrow;
+
 use crate::model::{
     id::RequestId,
     page::{PAGE_MAX, Stretch},
@@ -84,13 +86,17 @@ where
 impl Store {
     /// Appends requests in one transaction. `gap` counts rows that were lost before these; it leaves a row of
     /// its own. A batch that is sent again after an error whose outcome is unknown writes nothing twice.
-    pub async fn append_requests(&self, requests: &[RequestDetail], gap: u64) -> Result<(), StoreError> {
+    pub async fn append_requests(
+        &self,
+        requests: &[impl Borrow<RequestDetail> + Sync],
+        gap: u64,
+    ) -> Result<(), StoreError> {
         if requests.is_empty() && gap == 0 {
             return Ok(());
         }
         let mut tx = self.log.write().await?;
         if gap > 0 {
-            put_gap(&mut tx, requests.first().map(|request| &request.row), gap).await?;
+            put_gap(&mut tx, requests.first().map(|request| &request.borrow().row), gap).await?;
         }
         let marks = match self.log.pools {
             Pools::Sqlite { .. } => Marks::Bare,
@@ -99,10 +105,11 @@ impl Store {
         let (many, few) = (insert_text(ROWS_PER_INSERT, marks), insert_text(1, marks));
         let mut batches = requests.chunks_exact(ROWS_PER_INSERT);
         for batch in &mut batches {
-            tx.run(batch.iter().fold(composed(many.clone()), bind_row)).await?;
+            let rows = batch.iter().map(Borrow::borrow);
+            tx.run(rows.fold(composed(many.clone()), bind_row)).await?;
         }
         for request in batches.remainder() {
-            tx.run(bind_row(composed(few.clone()), request)).await?;
+            tx.run(bind_row(composed(few.clone()), request.borrow())).await?;
         }
         tx.commit().await
     }

@@ -11,12 +11,13 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
 use super::{
     body::{InboundFault, Outbound},
     connect::{ConnectFault, Connector, Stream},
     pool::{HEAD_BYTES, HEAD_FIELDS, IDLE_LIMIT, SendFault, Unusable},
+    sips::Sips,
 };
 use crate::model::provider::Protocol;
 
@@ -77,24 +78,24 @@ impl Kept {
 /// A new connection.
 pub(super) async fn open(connector: &Connector) -> Result<SendRequest<Outbound>, ConnectFault> {
     match connector.connect_for(Protocol::Http1).await? {
-        Stream::Plain(stream) => handshake(TokioIo::new(stream)).await,
-        Stream::Tls(stream) => handshake(TokioIo::new(*stream)).await,
+        Stream::Plain(stream) => handshake(Sips::of(stream)).await,
+        Stream::Tls(stream) => handshake(Sips::of(*stream)).await,
     }
 }
 
 /// A connection over a pipe of this process.
 pub(super) async fn open_over(pipe: DuplexStream) -> Result<SendRequest<Outbound>, ConnectFault> {
-    handshake(TokioIo::new(pipe)).await
+    handshake(Sips::of(pipe)).await
 }
 
-async fn handshake<T>(io: T) -> Result<SendRequest<Outbound>, ConnectFault>
+async fn handshake<T>(io: Sips<T>) -> Result<SendRequest<Outbound>, ConnectFault>
 where
-    T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (sender, connection) = http1::Builder::new()
         .max_headers(HEAD_FIELDS)
         .max_header_size(HEAD_BYTES)
-        .handshake(io)
+        .handshake(TokioIo::new(io))
         .await
         .map_err(|error| ConnectFault::Protocol(error.to_string()))?;
     // It ends with its lease or its place in the pool: dropping the sender closes it.

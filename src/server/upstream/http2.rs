@@ -114,7 +114,7 @@ impl Shared {
         if let Some(connection) = self.pick(wants) {
             return Ok((Stream { connection, scheme }, freshness == Freshness::Any));
         }
-        let connection = open(connector).await?;
+        let connection = Box::pin(open(connector)).await?;
         connection.streams.fetch_add(1, Relaxed);
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         Ok((Stream { connection, scheme }, false))

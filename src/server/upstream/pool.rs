@@ -102,7 +102,8 @@ impl Pool {
                 let kept = if freshness == Freshness::Any { self.kept.take().await } else { None };
                 match kept {
                     Some(sender) => (Channel::Http1(sender), true),
-                    None => (Channel::Http1(http1::open(&self.connector).await?), false),
+                    // Connecting takes ten times the room of an exchange, and happens seldom: not in every request's future.
+                    None => (Channel::Http1(Box::pin(http1::open(&self.connector)).await?), false),
                 }
             }
             Protocol::Http2 => {
@@ -115,13 +116,13 @@ impl Pool {
 
     /// A connection over a pipe of this process: see [`super::played`].
     pub(super) async fn lease_over(self: &Arc<Self>, pipe: DuplexStream) -> Result<Lease, ConnectFault> {
-        let sender = http1::open_over(pipe).await?;
+        let sender = Box::pin(http1::open_over(pipe)).await?;
         Ok(Lease { channel: Channel::Played(sender), pool: self.clone(), reused: false })
     }
 
     /// A new connection of HTTP/1.1, whatever the provider speaks: only there can a protocol be switched.
     pub async fn lease_for_upgrade(self: &Arc<Self>) -> Result<Lease, ConnectFault> {
-        let sender = http1::open(&self.connector).await?;
+        let sender = Box::pin(http1::open(&self.connector)).await?;
         Ok(Lease { channel: Channel::Http1(sender), pool: self.clone(), reused: false })
     }
 }

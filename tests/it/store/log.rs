@@ -202,7 +202,7 @@ async fn lost_rows_leave_a_gap(store: Store, _: Arc<Place>) {
     store.append_requests(&[request(at_ms)], 17).await.expect("appended");
     assert_eq!(store.request_gaps(at_ms, at_ms + 1).await.expect("read"), vec![Gap { at_ms, lost: 17 }]);
     assert_eq!(store.request_gaps(0, at_ms).await.expect("read"), vec![]);
-    store.append_requests(&[], 3).await.expect("a gap alone");
+    store.append_requests(&[] as &[RequestDetail], 3).await.expect("a gap alone");
     assert_eq!(store.request_gaps(at_ms + 1, i64::MAX).await.expect("read")[0].lost, 3);
 }
 

@@ -43,7 +43,7 @@ impl Shelf {
 }
 
 impl Sink for Shelf {
-    async fn append(&self, rows: &[RequestDetail], gap: u64) -> Result<(), String> {
+    async fn append(&self, rows: &[Arc<RequestDetail>], gap: u64) -> Result<(), String> {
         let delay = self.inner.lock().expect("no panic").delay;
         tokio::time::sleep(delay).await;
         let mut inner = self.inner.lock().expect("no panic");
@@ -181,9 +181,9 @@ async fn the_live_tail_follows_while_the_store_hangs() {
     wait(Duration::from_secs(1)).await;
     bench.record(3..5);
     wait(Duration::from_secs(1)).await;
-    let numbers: Vec<u128> = bench.recorder.recent(10).iter().map(|row| row.id.0.as_u128()).collect();
+    let numbers: Vec<u128> = bench.recorder.recent(10).iter().map(|detail| detail.row.id.0.as_u128()).collect();
     assert_eq!(numbers, [4, 3, 2, 1, 0]);
-    assert_eq!(tail.recv().await.expect("a row").id.0.as_u128(), 0);
+    assert_eq!(tail.recv().await.expect("a row").row.id.0.as_u128(), 0);
 }
 
 #[tokio::test(start_paused = true)]
