@@ -317,6 +317,9 @@ impl Run<'_> {
                 Nobody::AllOpen { wait_ms } => {
                     ProxyError::NoProvider { reason: "every provider is taken out", retry_after_s: seconds(wait_ms) }
                 }
+                Nobody::Full => {
+                    ProxyError::NoProvider { reason: "every provider is at a limit of its own", retry_after_s: 5 }
+                }
                 Nobody::Left if self.group.members.is_empty() => {
                     ProxyError::NoProvider { reason: "the group has no provider", retry_after_s: 30 }
                 }

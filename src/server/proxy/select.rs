@@ -79,6 +79,8 @@ impl Candidate {
 pub enum Nobody {
     /// Everybody eligible was tried, or none is eligible.
     Left,
+    /// Who could be asked has reached a limit of its own: requests a minute or a day, or at the same time.
+    Full,
     /// Every member's breaker is open.
     AllOpen {
         /// Milliseconds until the earliest trial.
@@ -389,7 +391,9 @@ impl<'a> Draw<'a> {
         if !self.done.is_empty() || !self.tried.is_empty() {
             return Err(Nobody::Left);
         }
-        let looks = (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns));
+        let looks: Vec<Look> = (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();
+        // With weight and yet not drawn: its credentials, or its places, are taken.
+        let full = looks.iter().any(|look| matches!(look, Look::Weight(_) | Look::Skip(SkipReason::Full)));
         let offers = self.group.members.iter().zip(looks).filter_map(|(member, look)| {
             let counts =
                 matches!(look, Look::Skip(SkipReason::Unhealthy | SkipReason::TrialInFlight | SkipReason::Cooling));
@@ -399,6 +403,7 @@ impl<'a> Draw<'a> {
             })
         });
         match panic::assess(now_ms, offers) {
+            None if full => Err(Nobody::Full),
             None => Err(Nobody::Left),
             Some(Panic::AllCooling { until_ms }) => {
                 Err(Nobody::AllCooling { wait_ms: until_ms.saturating_sub(now_ms) })

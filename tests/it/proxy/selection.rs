@@ -313,7 +313,9 @@ async fn a_group_of_which_everybody_is_full_for_today_is_503_and_stays_so_after_
         .member("alpha", 100, 1);
     let world = World::start(&file.group("")).await;
     ask(&world, 2).await;
-    assert_eq!(world.post("/api/proxy/prod/x", "{}").await.code(), "no_provider_available");
+    let refused = world.post("/api/proxy/prod/x", "{}").await;
+    assert_eq!(refused.code(), "no_provider_available");
+    assert!(refused.text().contains("at a limit of its own"), "{}", refused.text());
     let world = world.restart().await;
     assert_eq!(world.post("/api/proxy/prod/x", "{}").await.code(), "no_provider_available");
     assert_eq!(provider.count(), 2);
