@@ -12,6 +12,7 @@ pub mod listen;
 mod plain;
 mod refusal;
 pub mod run;
+pub mod seed;
 pub mod site;
 mod stall;
 mod tasks;

@@ -345,10 +345,27 @@ pub struct RequestFilter {
     pub status: Option<u16>,
     /// Model, exactly.
     pub model: Option<String>,
+    /// This request alone.
+    pub id: Option<RequestId>,
+    /// Text that the path, the model, a name, the client or a line about a failure holds, whatever its letters'
+    /// case. Nothing in it has a meaning of its own: `%` and `_` are what they look like.
+    pub text: Option<String>,
     /// Rows older than this request id.
     pub before: Option<RequestId>,
     /// Rows at most, 1–200; 0 is 50.
     pub limit: u32,
+}
+
+/// The most rows a filter's count tells of.
+pub const COUNT_MAX: u64 = 10_000;
+
+/// How many rows a filter finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCount {
+    /// Rows counted.
+    pub rows: u64,
+    /// There are, or may be, more than were counted.
+    pub more: bool,
 }
 
 /// A row of the log with the way its request took, as the list shows it.

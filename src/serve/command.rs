@@ -12,6 +12,7 @@ mod healthcheck;
 mod key;
 mod output;
 mod reference;
+mod seed_logs;
 mod server;
 mod token;
 mod transfer;
@@ -69,6 +70,9 @@ enum Command {
     /// A provider that fails as it is told to (see docs/FAULTS.md)
     #[command(hide = true)]
     Chaos(chaos::Arguments),
+    /// Fill the request log with made-up rows, to measure on (see `make seed-logs`)
+    #[command(hide = true)]
+    SeedLogs(seed_logs::Arguments),
 }
 
 /// Why a command did not do what it was asked.
@@ -124,5 +128,6 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags).await,
         Some(Command::Settings(arguments)) => reference::run(arguments, out),
         Some(Command::Chaos(arguments)) => chaos::run(arguments, out).await,
+        Some(Command::SeedLogs(arguments)) => seed_logs::run(arguments, out).await,
     }
 }

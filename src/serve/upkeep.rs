@@ -12,7 +12,7 @@ use crate::{
     server::{
         config::Log,
         record::Recorder,
-        store::{Store, StoreError},
+        store::{LogLimits, Store, StoreError},
     },
 };
 
@@ -20,16 +20,21 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(300);
 /// How often last uses are written down.
 const NOTE: Duration = Duration::from_secs(30);
-/// Rows deleted in one transaction: appending never waits long.
-const AT_ONCE: u32 = 2_000;
-const DAY_MS: i64 = 86_400_000;
 
 impl Tasks {
     /// Starts all of it.
     pub(crate) fn keep_house(&mut self, store: &Store, recorder: &Recorder, log: &Log) {
         self.spawn(note_uses(store.clone(), recorder.clone(), self.stop()));
-        let (store, log, stop) = (store.clone(), log.clone(), self.stop());
+        store.limit_request_log(LogLimits { days: log.request_days, bytes: log.request_bytes });
+        let (store, stop) = (store.clone(), self.stop());
         self.spawn(async move {
+            match stop.run_until_cancelled(store.move_old_requests()).await {
+                Some(Ok(0)) | None => {}
+                Some(Ok(rows)) => tracing::info!(rows, "the request log of an older version was moved into segments"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the request log of an older version waits for the next start")
+                }
+            }
             let mut sweep = tokio::time::interval(SWEEP);
             sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
@@ -37,7 +42,7 @@ impl Tasks {
                     () = stop.cancelled() => return,
                     _ = sweep.tick() => {}
                 }
-                if let Err(error) = tidy(&store, &log, now_ms()).await {
+                if let Err(error) = tidy(&store, now_ms()).await {
                     tracing::warn!(%error, "old rows and sessions stay for now");
                 }
             }
@@ -45,15 +50,12 @@ impl Tasks {
     }
 }
 
-/// Deletes sessions that ended, then the oldest requests until days and bytes are within their caps.
-pub async fn tidy(store: &Store, log: &Log, now_ms: i64) -> Result<(), StoreError> {
+/// Deletes sessions that ended, and drops segments of the log until days and bytes are within their caps.
+pub async fn tidy(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     store.sweep_sessions(now_ms).await?;
-    let oldest_ms = now_ms - i64::from(log.request_days) * DAY_MS;
-    while store.forget_requests(oldest_ms, AT_ONCE).await? > 0 {}
-    while store.request_log_bytes().await?.is_some_and(|bytes| bytes > log.request_bytes) {
-        if store.forget_requests(now_ms, AT_ONCE).await? == 0 {
-            break;
-        }
+    let gone = store.trim_requests(now_ms).await?;
+    if gone > 0 {
+        tracing::info!(segments = gone, "the oldest part of the request log was dropped");
     }
     Ok(())
 }

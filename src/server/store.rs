@@ -26,7 +26,7 @@ mod sql;
 mod sqlite;
 mod user;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use sqlx::{Executor, SqlSafeStr, sqlite::SqliteSynchronous};
 
@@ -37,7 +37,7 @@ pub use self::{
     error::{StoreError, Trouble},
     migrate::MigrationStatus,
     provider::StoredProvider,
-    request_log::Gap,
+    request_log::{Found, Gap, Lane, LogLimits, SetAside},
     session::{NewSession, StoredSession},
     snapshot::Snapshot,
     user::StoredUser,
@@ -46,6 +46,7 @@ pub use crate::server::secret::database_url::{DatabaseUrl, DatabaseUrlError};
 
 use self::{
     database::{Database, Pools},
+    request_log::Segments,
     sql::sql,
 };
 
@@ -62,7 +63,10 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Store {
     config: Database,
+    /// What is counted and noted beside the rows of the request log.
     log: Database,
+    /// The rows of the request log.
+    requests: Arc<Segments>,
 }
 
 impl Store {
@@ -71,13 +75,15 @@ impl Store {
         match &options.url {
             DatabaseUrl::Postgres(url) => {
                 let (config, log) = postgres::open(url).await?;
-                Ok(Self { config, log })
+                let requests = Arc::new(Segments::within(log.clone()));
+                Ok(Self { config, log, requests })
             }
             url @ DatabaseUrl::Sqlite(_) => {
                 let (config, log) = url.files(&options.data_dir).expect("a SQLite address names files");
                 Ok(Self {
                     config: sqlite::open(&config, SqliteSynchronous::Full).await?,
                     log: sqlite::open(&log, SqliteSynchronous::Normal).await?,
+                    requests: Arc::new(Segments::beside(&log)),
                 })
             }
         }
@@ -85,6 +91,7 @@ impl Store {
 
     /// Closes every connection, waiting for statements that run. SQLite is then one file without a journal.
     pub async fn close(&self) {
+        self.requests.close().await;
         self.log.close().await;
         self.config.close().await;
     }
@@ -106,6 +113,7 @@ impl Store {
                     .extend(lines.into_iter().filter(|(line,)| line != "ok").map(|(line,)| format!("{place}: {line}")));
             }
         }
+        found.extend(self.requests.find_damage().await?);
         Ok(found)
     }
 
@@ -130,9 +138,14 @@ impl Store {
                 count += 1;
             }
         }
-        let log = request_log::ALL.iter().chain(cap_use::ALL);
+        let (segment, texts) = self.prepare_requests().await.map_err(|error| error.to_string())?;
+        for text in texts {
+            prepare(&segment, &text).await.map_err(|error| format!("segment: {error}: {text}"))?;
+            count += 1;
+        }
+        let log = request_log::ALL.iter().chain(request_log::OLD).chain(request_log::SEGMENTS).chain(cap_use::ALL);
         let log = log.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        for (name, text) in log.chain(request_log::composed_texts()).chain(cap_use::composed_texts()) {
+        for (name, text) in log.chain(cap_use::composed_texts()) {
             prepare(&self.log, &text).await.map_err(|error| format!("log::{name}: {error}"))?;
             count += 1;
         }

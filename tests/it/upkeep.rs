@@ -6,7 +6,7 @@ use rondo::{
         request_log::{Outcome, RequestDetail, RequestFilter, RequestRow},
     },
     serve::upkeep::tidy,
-    server::config::{Log, LogFormat},
+    server::store::LogLimits,
 };
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -14,10 +14,6 @@ use crate::stand::Stand;
 
 const DAY_MS: i64 = 86_400_000;
 const NOW_MS: i64 = 1_800_000_000_000;
-
-fn log(request_days: u32, request_bytes: u64) -> Log {
-    Log { filter: "info".into(), format: LogFormat::Text, request_days, request_bytes }
-}
 
 fn request(at_ms: i64) -> RequestDetail {
     let seconds = u64::try_from(at_ms / 1000).expect("after 1970");
@@ -56,30 +52,15 @@ async fn kept(stand: &Stand) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn requests_older_than_the_days_that_are_kept_go() {
-    let stand = Stand::new().await;
-    let rows: Vec<RequestDetail> = [40, 31, 29, 1].map(|days| request(NOW_MS - days * DAY_MS)).into();
-    stand.foundation.store.append_requests(&rows, 0).await.expect("written");
-    tidy(&stand.foundation.store, &log(30, u64::MAX), NOW_MS).await.expect("tidied");
-    assert_eq!(kept(&stand).await, [1, 29]);
-}
-
-#[tokio::test]
-async fn the_oldest_requests_go_when_the_log_is_too_large() {
+async fn what_is_older_than_the_days_that_are_kept_goes_with_its_segment() {
     let stand = Stand::new().await;
     let store = &stand.foundation.store;
-    let empty = store.request_log_bytes().await.expect("there").expect("SQLite");
-    for batch in 0..12_i64 {
-        let rows: Vec<RequestDetail> =
-            (0..500).map(|n| request(NOW_MS - DAY_MS - (6000 - batch * 500 - n) * 1000)).collect();
-        store.append_requests(&rows, 0).await.expect("written");
-    }
-    let full = store.request_log_bytes().await.expect("there").expect("SQLite");
-    let cap = empty + (full - empty) / 2;
-    tidy(store, &log(30, cap), NOW_MS).await.expect("tidied");
-    let left = store.request_log_bytes().await.expect("there").expect("SQLite");
-    assert!(left <= cap && left > empty, "{empty} < {left} <= {cap} of {full}");
-    let newest =
-        store.requests(&RequestFilter { limit: 1, ..RequestFilter::default() }).await.expect("there").rows.remove(0);
-    assert_eq!(newest.at_ms, NOW_MS - DAY_MS - 1000, "the newest stays");
+    store.limit_request_log(LogLimits { days: 30, bytes: u64::MAX });
+    let rows: Vec<RequestDetail> = [40, 31].map(|days| request(NOW_MS - days * DAY_MS)).into();
+    store.append_requests(&rows, 0).await.expect("written");
+    tidy(store, NOW_MS).await.expect("tidied");
+    let rows: Vec<RequestDetail> = [29, 1].map(|days| request(NOW_MS - days * DAY_MS)).into();
+    store.append_requests(&rows, 0).await.expect("written");
+    tidy(store, NOW_MS).await.expect("tidied");
+    assert_eq!(kept(&stand).await, [1, 29]);
 }

@@ -300,8 +300,8 @@ pub const SETTINGS: &[Setting] = &[
         area: Area::Log,
         value: "SIZE",
         fallback: Fallback::Value("2GiB"),
-        help: "Size the request log may reach in SQLite; the oldest rows go first",
-        help_zh: "请求日志在 SQLite 中允许的大小；最旧的记录先删除",
+        help: "Size the request log may reach on disk; the oldest segments go first, each a sixteenth of it",
+        help_zh: "请求日志在磁盘上允许的大小；最旧的分段先删除，每段为其十六分之一",
         secret: false,
     },
 ];

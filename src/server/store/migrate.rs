@@ -36,6 +36,7 @@ const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
     2 "cap uses" "sqlite/log/0002_cap_uses.sql",
     3 "tokens" "sqlite/log/0003_tokens.sql",
+    6 "segments" "sqlite/log/0006_segments.sql",
 ];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
@@ -45,6 +46,7 @@ const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",
     2 "cap uses" "postgres/log/0002_cap_uses.sql",
     3 "tokens" "postgres/log/0003_tokens.sql",
+    6 "segments" "postgres/log/0006_segments.sql",
 ];
 
 /// A migration and when it was applied.

@@ -1,33 +1,44 @@
-//! The request log: appended in batches, paged by id.
+//! The request log: batches of packed rows in segments, read newest first by whatever filter.
 //!
-//! An id is a UUID of version 7, made when the request began, so ids order by time: a page is a range of the
-//! primary key, and so is a stretch of time or a day to be deleted.
+//! An id is a UUID of version 7, made when the request began, so ids order by time. A batch becomes one block (see
+//! [`block`]), which goes into the open segment (see [`segments`]); a search walks the blocks that may have what it
+//! asks for (see [`walk`]) and stops after a bounded stretch, from which the next one goes on.
 
-use std::borrow::Borrow;
+mod block;
+mod old;
+mod segment;
+mod segments;
+mod sieve;
+mod walk;
 
+use std::{borrow::Borrow, collections::BTreeMap};
+
+use uuid::Uuid;
+
+pub use self::segments::{LogLimits, SetAside};
+use self::{
+    block::{Block, Packed, Torn},
+    segment::{Head, Segment},
+    sieve::{Sieve, after, first_id_at, millis_of, stretch_of},
+    walk::Walk,
+};
+pub(super) use self::{
+    old::ALL as OLD,
+    segments::{ALL as SEGMENTS, Segments},
+};
+use super::{
+    Store, StoreError,
+    database::Database,
+    sql::{Value, sql, statements},
+};
 use crate::model::{
     id::RequestId,
     page::{PAGE_MAX, Stretch},
-    request_log::{Attempt, Outcome, RequestDetail, RequestFilter, RequestRow},
-    usage::Usage,
+    request_log::{COUNT_MAX, RequestCount, RequestDetail, RequestFilter, RequestRow},
 };
 
-use super::{
-    Store, StoreError,
-    column::{Reader, json},
-    database::{Pools, Tx},
-    sql::{Statement, Value, composed, record, sql, statements},
-};
-
-/// Rows per INSERT of a batch: few enough for both databases' limits on placeholders.
-const ROWS_PER_INSERT: usize = 32;
-const COLUMNS: &str = "id, at_ms, group_id, group_slug, api_key_id, api_key_name, method, path, model, status, outcome, \
-                       provider_id, provider_name, attempt_count, first_byte_us, total_us, request_bytes, response_bytes, \
-                       error_code, client_ip, streamed, user_agent, attempts, \
-                       tokens_in, tokens_out, tokens_cached, tokens_reasoning, tokens_estimated, cost_nanos";
-const COLUMN_COUNT: usize = 29;
-/// An id may have been made this much before or after the time noted in its row.
-const ID_SLACK_MS: i64 = 60_000;
+/// Rows and blocks one search reads at most beyond those that straddle its start; then it answers how far it came.
+const SCAN: Effort = Effort { rows: 300_000, blocks: 1_500 };
 
 /// Rows that were lost before they could be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,49 +49,25 @@ pub struct Gap {
     pub lost: u64,
 }
 
+/// Segments that are filled apart from what happens now: the one under way.
+#[derive(Default)]
+pub struct Lane(Option<std::sync::Arc<Segment>>);
+
+/// A stretch of the log in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Requests, newest first.
+    pub requests: Vec<RequestDetail>,
+    /// To be passed as `before` for what is older; `None` at the end of the log.
+    pub older: Option<RequestId>,
+    /// Until when the log was read, unix milliseconds, where the search stopped before it had its rows.
+    pub reached_ms: Option<i64>,
+}
+
 statements! {
-    ONE_REQUEST = "SELECT id, at_ms, group_id, group_slug, api_key_id, api_key_name, method, path, model, status, outcome, \
-                   provider_id, provider_name, attempt_count, first_byte_us, total_us, request_bytes, response_bytes, \
-                   error_code, client_ip, streamed, user_agent, attempts, \
-                   tokens_in, tokens_out, tokens_cached, tokens_reasoning, tokens_estimated, cost_nanos FROM requests WHERE id = $1";
     PUT_GAP = "INSERT INTO request_gaps (id, at_ms, lost) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
     GAPS = "SELECT at_ms, lost FROM request_gaps WHERE at_ms >= $1 AND at_ms < $2 ORDER BY id DESC LIMIT 1000";
-    FORGET = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 ORDER BY id LIMIT $2)";
     FORGET_GAPS = "DELETE FROM request_gaps WHERE id < $1";
-}
-
-/// Pages in use: deleted rows leave free pages behind, which the next rows fill before the file grows.
-const SQLITE_BYTES: &str = "SELECT (page_count - freelist_count) * page_size \
-                            FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
-
-record! {
-    /// A row of `requests` as the list needs it.
-    Row {
-        id: String, at_ms: i64, group_id: Option<String>, group_slug: String, api_key_id: Option<String>,
-        api_key_name: String, method: String, path: String, model: Option<String>, status: i64, outcome: String,
-        provider_id: Option<String>, provider_name: String, attempt_count: i64, first_byte_us: Option<i64>,
-        total_us: i64, request_bytes: i64, response_bytes: i64, error_code: Option<String>, client_ip: String,
-        streamed: bool, tokens_in: Option<i64>, tokens_out: Option<i64>, tokens_cached: Option<i64>,
-        tokens_reasoning: Option<i64>, tokens_estimated: Option<bool>, cost_nanos: Option<i64>,
-    }
-}
-
-record! {
-    /// What a detail has beside the row.
-    Rest { user_agent: String, attempts: String }
-}
-
-/// A row and the rest of it, read from one database row.
-struct Whole(Row, Rest);
-
-impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for Whole
-where
-    Row: sqlx::FromRow<'r, R>,
-    Rest: sqlx::FromRow<'r, R>,
-{
-    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        Ok(Self(Row::from_row(row)?, Rest::from_row(row)?))
-    }
 }
 
 impl Store {
@@ -91,48 +78,159 @@ impl Store {
         requests: &[impl Borrow<RequestDetail> + Sync],
         gap: u64,
     ) -> Result<(), StoreError> {
-        if requests.is_empty() && gap == 0 {
-            return Ok(());
+        if !requests.is_empty() {
+            self.requests.append(&blocks_of(requests), &day_of(now_ms())).await?;
         }
-        let mut tx = self.log.write().await?;
         if gap > 0 {
-            put_gap(&mut tx, requests.first().map(|request| &request.borrow().row), gap).await?;
+            self.put_gap(requests.first().map(|request| &request.borrow().row), gap).await?;
         }
-        let marks = match self.log.pools {
-            Pools::Sqlite { .. } => Marks::Bare,
-            Pools::Postgres { .. } => Marks::Numbered,
+        Ok(())
+    }
+
+    /// Appends requests that are older than the log's end into segments of their own, cut by their days: what
+    /// another version or a seed wrote. Call [`Self::finish_old_requests`] behind the last.
+    pub async fn append_old_requests(&self, lane: &mut Lane, requests: &[RequestDetail]) -> Result<(), StoreError> {
+        let Some(first) = requests.first() else { return Ok(()) };
+        self.requests.append_apart(&mut lane.0, &blocks_of(requests), &day_of(first.row.at_ms)).await
+    }
+
+    /// Seals the last segment of a lane.
+    pub async fn finish_old_requests(&self, lane: Lane) -> Result<(), StoreError> {
+        self.requests.finish(lane.0).await
+    }
+
+    /// A gap takes the id of the request it comes before, so that a batch sent twice tells of it once.
+    async fn put_gap(&self, before: Option<&RequestRow>, lost: u64) -> Result<(), StoreError> {
+        let (id, at_ms) = match before {
+            Some(row) => (row.id.0, row.at_ms),
+            None => {
+                let id = Uuid::now_v7();
+                (id, millis_of(id))
+            }
         };
-        let (many, few) = (insert_text(ROWS_PER_INSERT, marks), insert_text(1, marks));
-        let mut batches = requests.chunks_exact(ROWS_PER_INSERT);
-        for batch in &mut batches {
-            let rows = batch.iter().map(Borrow::borrow);
-            tx.run(rows.fold(composed(many.clone()), bind_row)).await?;
-        }
-        for request in batches.remainder() {
-            tx.run(bind_row(composed(few.clone()), request.borrow())).await?;
-        }
-        tx.commit().await
+        let put = sql(PUT_GAP).bind(Value::text(id.as_hyphenated())).bind(at_ms).bind(Value::count(lost));
+        self.log.run(put).await.map(drop)
     }
 
     /// Requests, newest first, by filter. `older` of the answer is the id to pass as `before` for the next page.
     pub async fn requests(&self, filter: &RequestFilter) -> Result<Stretch<RequestRow>, StoreError> {
+        let found = self.search(filter).await?;
+        let rows = found.requests.into_iter().map(|detail| detail.row).collect();
+        Ok(Stretch { rows, older: found.older.map(|id| id.to_string()) })
+    }
+
+    /// Requests in full, newest first, by filter. Reads a bounded stretch of the log: a filter that finds little
+    /// answers with fewer rows than asked for and with `reached_ms`, and goes on from `older`.
+    pub async fn search(&self, filter: &RequestFilter) -> Result<Found, StoreError> {
         let limit = if filter.limit == 0 { 50 } else { filter.limit.min(PAGE_MAX) } as usize;
-        let rows: Vec<Row> = self.log.all(select(filter, limit + 1)).await?;
-        let mut rows = rows.into_iter().map(assemble).collect::<Result<Vec<RequestRow>, _>>()?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let older = if more { rows.last().map(|row| row.id.to_string()) } else { None };
-        Ok(Stretch { rows, older })
+        let sieve = Sieve::new(filter);
+        if let Some(id) = filter.id {
+            return self.search_one(&sieve, id).await;
+        }
+        let range = sieve.range();
+        let start = range.first_below;
+        let mut walk = Walk::new(&self.requests, range).await?;
+        let mut page = Page { rows: BTreeMap::new(), limit };
+        let mut effort = SCAN;
+        while let Some((segment, head)) = walk.next().await? {
+            if page.is_full_above(head.last) {
+                break;
+            }
+            // What straddles the start is always read, so that every answer comes nearer to the end.
+            if head.last < start && !effort.spend(&head) {
+                return Ok(page.stopped_at(head.last));
+            }
+            self.read_block(&segment, &head, |block| page.take(&sieve, block)).await?;
+        }
+        Ok(page.turn())
+    }
+
+    async fn search_one(&self, sieve: &Sieve, id: RequestId) -> Result<Found, StoreError> {
+        let mut page = Page { rows: BTreeMap::new(), limit: 1 };
+        if let Some(detail) = self.request(id).await? {
+            let packed = block::pack(&[&detail]);
+            if let Ok(mut block) = Block::read(&packed.body) {
+                let _ = page.take(sieve, &mut block);
+            }
+        }
+        Ok(page.turn())
+    }
+
+    /// How many requests a filter finds, at most [`COUNT_MAX`], over a bounded stretch of the log.
+    pub async fn count_requests(&self, filter: &RequestFilter) -> Result<RequestCount, StoreError> {
+        let sieve = Sieve::new(filter);
+        if let Some(id) = filter.id {
+            let rows = self.search_one(&sieve, id).await?.requests.len() as u64;
+            return Ok(RequestCount { rows, more: false });
+        }
+        let range = sieve.range();
+        let marks = range.marks.len();
+        let mut walk = Walk::new(&self.requests, range).await?;
+        let (mut rows, mut effort) = (0_u64, SCAN);
+        while let Some((segment, head)) = walk.next().await? {
+            if rows > COUNT_MAX {
+                break;
+            }
+            if sieve.takes_all(head.first, head.last, marks) {
+                rows += u64::from(head.rows);
+                continue;
+            }
+            if !effort.spend(&head) {
+                return Ok(RequestCount { rows: rows.min(COUNT_MAX), more: true });
+            }
+            self.read_block(&segment, &head, |block| {
+                let Some(held) = sieve.over(block) else { return Ok(()) };
+                while let Some(row) = block.next()? {
+                    rows += u64::from(sieve.takes(&held, block, &row)?);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(RequestCount { rows: rows.min(COUNT_MAX), more: rows > COUNT_MAX })
     }
 
     /// One request with its attempts.
     pub async fn request(&self, id: RequestId) -> Result<Option<RequestDetail>, StoreError> {
-        let Some(Whole(row, rest)) = self.log.one(sql(ONE_REQUEST).bind(Value::text(id))).await? else {
-            return Ok(None);
+        let range = Sieve::new(&RequestFilter { before: Some(after(id.0)), ..RequestFilter::default() }).range();
+        let mut walk = Walk::new(&self.requests, segment::Range { last_from: id.0, ..range }).await?;
+        while let Some((segment, head)) = walk.next().await? {
+            let mut found = None;
+            self.read_block(&segment, &head, |block| {
+                while let Some(row) = block.next()? {
+                    if row.id == id {
+                        found = Some(block.detail(&row)?);
+                        break;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads one block; one that is torn is told and passed over, a segment that is damaged set aside.
+    async fn read_block(
+        &self,
+        segment: &Segment,
+        head: &Head,
+        read: impl FnOnce(&mut Block<'_>) -> Result<(), Torn>,
+    ) -> Result<(), StoreError> {
+        let body = match segment.body(head.last).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return Ok(()),
+            Err(error) => return walk::pass_over(&self.requests, segment, error).await,
         };
-        let read = Reader { what: "request", id: &row.id };
-        let attempts: Vec<Attempt> = read.json(&rest.attempts)?;
-        Ok(Some(RequestDetail { row: assemble(row)?, user_agent: rest.user_agent, attempts }))
+        let done = Block::read(&body).and_then(|mut block| read(&mut block));
+        if let Err(reason) = done {
+            let (segment, rows) = (segment.name(), head.rows);
+            tracing::warn!(segment, rows, %reason, "a block of the request log cannot be read");
+        }
+        Ok(())
     }
 
     /// Gaps of the log in a stretch of time, newest first.
@@ -141,212 +239,122 @@ impl Store {
         Ok(rows.into_iter().map(|(at_ms, lost)| Gap { at_ms, lost: lost.unsigned_abs() }).collect())
     }
 
-    /// Bytes that the log uses of its SQLite file; `None` on PostgreSQL, whose tables keep their size.
-    pub async fn request_log_bytes(&self) -> Result<Option<u64>, StoreError> {
-        if matches!(self.log.pools, Pools::Postgres { .. }) {
-            return Ok(None);
-        }
-        let found: Option<(i64,)> = self.log.one(sql(SQLITE_BYTES)).await?;
-        Ok(found.map(|(bytes,)| bytes.unsigned_abs()))
+    /// Segments that were damaged and set aside: their rows are missing from the log.
+    pub async fn damaged_segments(&self) -> Result<Vec<SetAside>, StoreError> {
+        self.requests.set_aside().await
     }
 
-    /// Deletes requests from before `at_ms`, oldest first, `most` at a time so that appending never waits long.
-    /// Returns how many went; call again until it is 0.
-    pub async fn forget_requests(&self, at_ms: i64, most: u32) -> Result<u64, StoreError> {
-        let before = first_id_at(at_ms);
-        let gone = self.log.run(sql(FORGET).bind(before.as_str()).bind(most)).await?;
-        if gone == 0 {
-            self.log.run(sql(FORGET_GAPS).bind(before)).await?;
+    /// Bytes the log has on disk, indexes and journals included.
+    pub async fn request_log_bytes(&self) -> Result<u64, StoreError> {
+        self.requests.bytes().await
+    }
+
+    /// Says how much of the log is kept. The size of segments follows from it; so do cuts while rows are written.
+    pub fn limit_request_log(&self, limits: LogLimits) {
+        self.requests.limit(limits);
+    }
+
+    /// Drops whole segments: those that hold nothing newer than the days that are kept, then the oldest until
+    /// all are within their bytes. Returns how many went.
+    pub async fn trim_requests(&self, now_ms: i64) -> Result<u64, StoreError> {
+        const DAY_MS: i64 = 86_400_000;
+        let before = first_id_at(now_ms.saturating_sub(i64::from(self.requests.limits().days) * DAY_MS));
+        let gone = self.requests.drop_before(before).await? + self.requests.drop_oldest().await?;
+        if gone > 0 {
+            self.log.run(sql(FORGET_GAPS).bind(Value::text(before.as_hyphenated()))).await?;
         }
         Ok(gone)
     }
+
+    /// Every text that is put together, for the test that prepares all; those of segments against one of them.
+    pub(super) async fn prepare_requests(&self) -> Result<(Database, Vec<String>), StoreError> {
+        let segment = self.requests.sample().await?;
+        Ok((segment.database.clone(), segment.texts()))
+    }
 }
 
-/// A gap takes the id of the request it comes before, so that a batch sent twice tells of it once.
-async fn put_gap(tx: &mut Tx, before: Option<&RequestRow>, lost: u64) -> Result<(), StoreError> {
-    let (id, at_ms) = match before {
-        Some(row) => (row.id.0, row.at_ms),
-        None => {
-            let id = uuid::Uuid::now_v7();
-            (id, millis_of(id))
+/// What one search may read.
+#[derive(Clone, Copy)]
+struct Effort {
+    rows: u32,
+    blocks: u32,
+}
+
+impl Effort {
+    /// `false` when it is used up.
+    fn spend(&mut self, head: &Head) -> bool {
+        if self.blocks == 0 || self.rows == 0 {
+            return false;
         }
-    };
-    tx.run(sql(PUT_GAP).bind(Value::text(id.as_hyphenated())).bind(at_ms).bind(Value::count(lost))).await.map(drop)
+        self.blocks -= 1;
+        self.rows = self.rows.saturating_sub(head.rows);
+        true
+    }
 }
 
-fn millis_of(id: uuid::Uuid) -> i64 {
-    id.get_timestamp().map_or(0, |at| {
-        let (seconds, nanos) = at.to_unix();
-        i64::try_from(seconds * 1000 + u64::from(nanos) / 1_000_000).unwrap_or(i64::MAX)
-    })
+/// The rows of an answer, by id, and one more that tells whether there are more.
+struct Page {
+    rows: BTreeMap<RequestId, RequestDetail>,
+    limit: usize,
 }
 
-/// How the places of values are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Marks {
-    /// `?`: SQLite looks every other kind up by name, for each value through all names, which for a batch
-    /// cost more than a third of the insert.
-    Bare,
-    /// `$1`, as PostgreSQL asks for.
-    Numbered,
-}
+impl Page {
+    /// Whether no block that ends here or before can change the page.
+    fn is_full_above(&self, last: Uuid) -> bool {
+        self.rows.len() > self.limit && self.rows.first_key_value().is_some_and(|(id, _)| id.0 > last)
+    }
 
-/// `INSERT … VALUES ($1, …), (…) …`: constant text, its length aside.
-fn insert_text(rows: usize, marks: Marks) -> String {
-    let mut text = format!("INSERT INTO requests ({COLUMNS}) VALUES ");
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=COLUMN_COUNT {
-            let comma = if column == 1 { "" } else { ", " };
-            match marks {
-                Marks::Bare => text.push_str(&format!("{comma}?")),
-                Marks::Numbered => text.push_str(&format!("{comma}${}", row * COLUMN_COUNT + column)),
+    fn take(&mut self, sieve: &Sieve, block: &mut Block<'_>) -> Result<(), Torn> {
+        let Some(held) = sieve.over(block) else { return Ok(()) };
+        let mut passed = Vec::new();
+        while let Some(row) = block.next()? {
+            if sieve.takes(&held, block, &row)? {
+                passed.push(row);
             }
         }
-        text.push(')');
+        // Rows lie in the order of their ids: the newest are the last.
+        for row in passed.iter().rev().take(self.limit + 1) {
+            self.rows.insert(row.id, block.detail(row)?);
+        }
+        while self.rows.len() > self.limit + 1 {
+            self.rows.pop_first();
+        }
+        Ok(())
     }
-    text.push_str(" ON CONFLICT (id) DO NOTHING");
-    text
-}
 
-fn bind_row(statement: Statement, request: &RequestDetail) -> Statement {
-    let row = &request.row;
-    let usage = row.usage.unwrap_or_default();
-    statement
-        .bind(Value::text(row.id))
-        .bind(row.at_ms)
-        .bind(row.group.map(|id| id.to_string()))
-        .bind(row.group_slug.as_str())
-        .bind(row.api_key.map(|id| id.to_string()))
-        .bind(row.api_key_name.as_str())
-        .bind(row.method.as_str())
-        .bind(row.path.as_str())
-        .bind(row.model.clone())
-        .bind(i64::from(row.status))
-        .bind(row.outcome.as_str())
-        .bind(row.provider.map(|id| id.to_string()))
-        .bind(row.provider_name.as_str())
-        .bind(row.attempts)
-        .bind(count(row.first_byte_us))
-        .bind(Value::count(row.total_us))
-        .bind(Value::count(row.request_bytes))
-        .bind(Value::count(row.response_bytes))
-        .bind(row.error_code.clone())
-        .bind(row.client_ip.as_str())
-        .bind(row.streamed)
-        .bind(request.user_agent.as_str())
-        .bind(json(&request.attempts))
-        .bind(count(usage.input))
-        .bind(count(usage.output))
-        .bind(count(usage.cached))
-        .bind(count(usage.reasoning))
-        .bind(row.usage.map(|usage| usage.estimated))
-        .bind(row.cost_nanos)
-}
-
-fn count(value: Option<u64>) -> Option<i64> {
-    value.map(|value| i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// Puts the list's statement together: only fixed fragments, every value bound.
-fn select(filter: &RequestFilter, limit: usize) -> Statement {
-    let conditions: [(&str, Option<Value>); 11] = [
-        ("id < ", filter.before.map(Value::text)),
-        ("id >= ", filter.from_ms.map(|ms| Value::from(first_id_at(ms.saturating_sub(ID_SLACK_MS))))),
-        ("id < ", filter.to_ms.map(|ms| Value::from(first_id_at(ms.saturating_add(ID_SLACK_MS))))),
-        ("at_ms >= ", filter.from_ms.map(Value::from)),
-        ("at_ms < ", filter.to_ms.map(Value::from)),
-        ("group_id = ", filter.group.map(Value::text)),
-        ("provider_id = ", filter.provider.map(Value::text)),
-        ("api_key_id = ", filter.api_key.map(Value::text)),
-        ("outcome = ", filter.outcome.map(|outcome| Value::from(outcome.as_str()))),
-        ("status = ", filter.status.map(|status| Value::from(i64::from(status)))),
-        ("model = ", filter.model.clone().map(Value::from)),
-    ];
-    let mut text = format!("SELECT {COLUMNS} FROM requests");
-    let mut values = Vec::new();
-    for (condition, value) in conditions {
-        let Some(value) = value else { continue };
-        values.push(value);
-        text.push_str(if values.len() == 1 { " WHERE " } else { " AND " });
-        text.push_str(&format!("{condition}${}", values.len()));
+    /// The page when everything was read.
+    fn turn(mut self) -> Found {
+        let more = self.rows.len() > self.limit;
+        if more {
+            self.rows.pop_first();
+        }
+        let older = self.rows.first_key_value().map(|(id, _)| *id).filter(|_| more);
+        Found { requests: self.rows.into_values().rev().collect(), older, reached_ms: None }
     }
-    values.push(Value::Int(i64::try_from(limit).ok()));
-    text.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
-    composed(text).bind_all(values)
+
+    /// The page when the search stopped before a block whose newest row is this: older rows found so far
+    /// are found again by whoever goes on.
+    fn stopped_at(mut self, last: Uuid) -> Found {
+        let seen = self.rows.split_off(&after(last));
+        let requests = seen.into_values().rev().collect();
+        Found { requests, older: Some(after(last)), reached_ms: Some(millis_of(last)) }
+    }
 }
 
-/// The smallest UUID of version 7 made at that millisecond, as text: RFC 9562 §5.7 puts the time first.
-fn first_id_at(ms: i64) -> String {
-    const LATEST: u64 = (1 << 48) - 1;
-    let ms = u64::try_from(ms).unwrap_or(0).min(LATEST);
-    uuid::Uuid::from_u128((u128::from(ms) << 80) | (0x7 << 76) | (0x2 << 62)).as_hyphenated().to_string()
+/// Packs requests into blocks, each of one stretch of time.
+fn blocks_of(requests: &[impl Borrow<RequestDetail>]) -> Vec<Packed> {
+    let mut rows: Vec<&RequestDetail> = requests.iter().map(Borrow::borrow).collect();
+    rows.sort_unstable_by_key(|detail| detail.row.id);
+    rows.chunk_by(|a, b| stretch_of(a.row.id.0) == stretch_of(b.row.id.0)).map(block::pack).collect()
 }
 
-fn assemble(row: Row) -> Result<RequestRow, StoreError> {
-    let read = Reader { what: "request", id: &row.id };
-    let usage = usage(&row, &read)?;
-    Ok(RequestRow {
-        id: read.parse(&row.id)?,
-        at_ms: row.at_ms,
-        group: read.parse_optional(row.group_id.as_deref())?,
-        group_slug: row.group_slug,
-        api_key: read.parse_optional(row.api_key_id.as_deref())?,
-        api_key_name: row.api_key_name,
-        method: row.method,
-        path: row.path,
-        model: row.model,
-        status: read.number(row.status)?,
-        outcome: Outcome::parse(&row.outcome)
-            .ok_or_else(|| read.damaged(format!("unknown outcome `{}`", row.outcome)))?,
-        provider: read.parse_optional(row.provider_id.as_deref())?,
-        provider_name: row.provider_name,
-        attempts: read.number(row.attempt_count)?,
-        first_byte_us: read.number_optional(row.first_byte_us)?,
-        total_us: read.number(row.total_us)?,
-        request_bytes: read.number(row.request_bytes)?,
-        response_bytes: read.number(row.response_bytes)?,
-        error_code: row.error_code,
-        client_ip: row.client_ip,
-        streamed: row.streamed,
-        usage,
-        cost_nanos: row.cost_nanos,
-    })
+/// The day of a moment, UTC: `2026-11-23`.
+fn day_of(ms: i64) -> String {
+    const LAST_MS: i64 = 253_402_300_799_999;
+    let at = jiff::Timestamp::from_millisecond(ms.clamp(0, LAST_MS)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
 }
 
-/// Without the word whether they were estimated there are no tokens.
-fn usage(row: &Row, read: &Reader<'_>) -> Result<Option<Usage>, StoreError> {
-    let Some(estimated) = row.tokens_estimated else { return Ok(None) };
-    Ok(Some(Usage {
-        input: read.number_optional(row.tokens_in)?,
-        output: read.number_optional(row.tokens_out)?,
-        cached: read.number_optional(row.tokens_cached)?,
-        reasoning: read.number_optional(row.tokens_reasoning)?,
-        estimated,
-    }))
-}
-
-/// Every form of the list's statement that differs in more than a condition left out, for the test that
-/// prepares all statements.
-pub(super) fn composed_texts() -> Vec<(String, String)> {
-    use crate::model::id::{ApiKeyId, GroupId, ProviderId};
-    let nil = uuid::Uuid::nil();
-    let all = RequestFilter {
-        from_ms: Some(0),
-        to_ms: Some(1),
-        group: Some(GroupId(nil)),
-        provider: Some(ProviderId(nil)),
-        api_key: Some(ApiKeyId(nil)),
-        outcome: Some(Outcome::Served),
-        status: Some(200),
-        model: Some(String::new()),
-        before: Some(RequestId(nil)),
-        limit: 1,
-    };
-    vec![
-        ("requests without a filter".to_owned(), select(&RequestFilter::default(), 1).into_text()),
-        ("requests with every filter".to_owned(), select(&all, 1).into_text()),
-        ("insert of one request".to_owned(), insert_text(1, Marks::Numbered)),
-        ("insert of a batch".to_owned(), insert_text(ROWS_PER_INSERT, Marks::Numbered)),
-    ]
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }

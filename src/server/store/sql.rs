@@ -20,7 +20,7 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
         $($(#[$doc])* const $name: &str = $text;)+
         /// Every statement of this file with its name.
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+        pub(in crate::server::store) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
     };
 }
 pub(super) use statements;
@@ -56,6 +56,7 @@ pub(super) enum Value {
     Text(Option<String>),
     Int(Option<i64>),
     Bool(Option<bool>),
+    Bytes(Vec<u8>),
 }
 
 impl Value {
@@ -86,6 +87,13 @@ impl From<String> for Value {
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
         Self::from(Some(value.to_owned()))
+    }
+}
+
+impl From<uuid::Uuid> for Value {
+    /// As sixteen bytes, which order as its text does.
+    fn from(value: uuid::Uuid) -> Self {
+        Self::Bytes(value.into_bytes().to_vec())
     }
 }
 
@@ -177,10 +185,12 @@ where
     Option<String>: Encode<'static, DB> + Type<DB>,
     Option<i64>: Encode<'static, DB> + Type<DB>,
     Option<bool>: Encode<'static, DB> + Type<DB>,
+    Vec<u8>: Encode<'static, DB> + Type<DB>,
 {
     match value {
         Value::Text(text) => query.bind(text),
         Value::Int(int) => query.bind(int),
         Value::Bool(bool) => query.bind(bool),
+        Value::Bytes(bytes) => query.bind(bytes),
     }
 }

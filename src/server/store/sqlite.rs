@@ -21,6 +21,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection: longer than a lock is waited for, so that the lock is what is told.
 const ACQUIRE: Duration = Duration::from_secs(8);
 const READERS: u32 = 4;
+/// How long a connection to a segment of the log stays open for nobody.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Opens one file, making it and its directory if they are missing.
 pub(super) async fn open(file: &Path, synchronous: SqliteSynchronous) -> Result<Database, StoreError> {
@@ -47,6 +49,33 @@ pub(super) async fn open(file: &Path, synchronous: SqliteSynchronous) -> Result<
     Ok(Database { pools: Pools::Sqlite { writer, readers }, place })
 }
 
+/// A segment of the request log in a file of its own. Nothing is opened yet: connections are made when they are
+/// needed and closed when they have not been for a while, for there may be fifty of such files.
+pub(super) fn segment(file: &Path) -> Database {
+    let place = Arc::new(Place::File(file.to_owned()));
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .busy_timeout(BUSY)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .pragma("trusted_schema", "OFF")
+        .pragma("wal_autocheckpoint", "256")
+        .pragma("cache_size", "-1024");
+    let pool = |connections, options| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE)
+            .idle_timeout(IDLE)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options)
+    };
+    let writer = pool(1, options.clone());
+    let readers = pool(2, options.create_if_missing(false).pragma("query_only", "ON"));
+    Database { pools: Pools::Sqlite { writer, readers }, place }
+}
+
 async fn pool(connections: u32, options: SqliteConnectOptions, place: &Place) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -60,7 +89,7 @@ async fn pool(connections: u32, options: SqliteConnectOptions, place: &Place) ->
         .map_err(|error| StoreError::at(place, error))
 }
 
-fn make_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -70,7 +99,7 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
 
 /// The configuration names people and holds hashes and envelopes: nobody else's business. A file that is not
 /// ours to change stays as it is.
-fn restrict(file: &Path) {
+pub(super) fn restrict(file: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -84,7 +113,7 @@ fn restrict(file: &Path) {
     let _ = file;
 }
 
-fn unusable(place: &Place, error: &std::io::Error) -> StoreError {
+pub(super) fn unusable(place: &Place, error: &std::io::Error) -> StoreError {
     let place = place.name();
     match error.kind() {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {

@@ -6,11 +6,12 @@ use rondo::{
     model::{
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId},
         request_log::{
-            Attempt, AttemptOutcome, Choice, Outcome, RequestDetail, RequestFilter, RequestRow, SkipReason, Skipped,
+            Attempt, AttemptOutcome, Choice, Outcome, RequestCount, RequestDetail, RequestFilter, RequestRow,
+            SkipReason, Skipped,
         },
         usage::Usage,
     },
-    server::store::{Gap, Store},
+    server::store::{Gap, LogLimits, Store},
 };
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -25,7 +26,14 @@ contracts![
     a_batch_sent_twice_is_stored_once,
     lost_rows_leave_a_gap,
     text_no_database_likes_is_stored_all_the_same,
-    old_requests_go_oldest_first,
+    segments_go_whole_when_all_in_them_is_too_old,
+    the_log_stays_within_its_bytes_and_keeps_the_newest,
+    rows_are_found_across_segments_in_the_order_of_their_ids,
+    a_clock_that_jumps_loses_no_row_and_keeps_the_order_of_ids,
+    text_is_looked_for_as_it_is_written,
+    counting_is_exact_up_to_its_end,
+    a_search_that_finds_little_stops_and_goes_on_from_there,
+    rows_of_the_old_table_are_moved_and_none_is_lost,
 ];
 
 /// A request that began `at_ms`, every field set.
@@ -131,7 +139,7 @@ async fn a_batch_of_any_size_is_appended_whole(store: Store, _: Arc<Place>) {
         let batch: Vec<_> = (0..size).map(|index| request(1_700_000_000_000 + index)).collect();
         store.append_requests(&batch, 0).await.expect("appended");
         assert_eq!(store.requests(&all()).await.expect("read").rows.len(), batch.len(), "batch of {size}");
-        while store.forget_requests(1_800_000_000_000, 64).await.expect("forgotten") > 0 {}
+        store.trim_requests(1_900_000_000_000).await.expect("forgotten");
     }
 }
 
@@ -212,19 +220,291 @@ async fn text_no_database_likes_is_stored_all_the_same(store: Store, _: Arc<Plac
     odd.user_agent = "'; DROP TABLE requests; -- \u{1F600}".into();
     odd.attempts[0].detail = "nul \0 here".into();
     store.append_requests(&[odd.clone()], 0).await.expect("appended");
-    let stored = store.request(odd.row.id).await.expect("read").expect("there");
-    assert_eq!(stored.row.model.as_deref(), Some("a\u{fffd}b"));
-    assert_eq!((stored.user_agent, stored.attempts), (odd.user_agent, odd.attempts));
+    assert_eq!(store.request(odd.row.id).await.expect("read"), Some(odd));
 }
 
-async fn old_requests_go_oldest_first(store: Store, _: Arc<Place>) {
+/// Far enough apart that no slack of the clock is left between two days.
+const DAY_MS: i64 = 86_400_000;
+
+async fn segments_go_whole_when_all_in_them_is_too_old(store: Store, _: Arc<Place>) {
+    let now_ms = 1_900_000_000_000;
+    store.limit_request_log(LogLimits { days: 30, bytes: u64::MAX });
+    store.append_requests(&[request(now_ms - 40 * DAY_MS), request(now_ms - 31 * DAY_MS)], 5).await.expect("appended");
+    assert_eq!(store.trim_requests(now_ms - 2 * DAY_MS).await.expect("trimmed"), 0, "one of them is young enough");
+    assert_eq!(store.requests(&all()).await.expect("read").rows.len(), 2);
+    assert_eq!(store.trim_requests(now_ms).await.expect("trimmed"), 1);
+    assert_eq!(store.requests(&all()).await.expect("read").rows, vec![]);
+    assert_eq!(store.request_gaps(0, i64::MAX).await.expect("read"), vec![], "gaps go with the rows around them");
+    store.append_requests(&[request(now_ms)], 0).await.expect("a new segment is begun");
+    assert_eq!(store.requests(&all()).await.expect("read").rows.len(), 1);
+}
+
+async fn the_log_stays_within_its_bytes_and_keeps_the_newest(store: Store, _: Arc<Place>) {
+    let cap = 8 << 20;
+    store.limit_request_log(LogLimits { days: 30, bytes: cap });
     let start = 1_700_000_000_000;
-    let batch: Vec<_> = (0..20).map(|index| request(start + index)).collect();
-    store.append_requests(&batch, 5).await.expect("appended");
-    assert_eq!(store.forget_requests(start + 15, 10).await.expect("forgotten"), 10);
-    let left = store.requests(&all()).await.expect("read").rows;
-    assert_eq!((left.len(), left.last().map(|row| row.at_ms)), (10, Some(start + 10)));
-    assert_eq!(store.forget_requests(start + 15, 10).await.expect("forgotten"), 5);
-    assert_eq!(store.forget_requests(start + 15, 10).await.expect("forgotten"), 0);
-    assert_eq!(store.requests(&all()).await.expect("read").rows.len(), 5);
+    let mut at_ms = start;
+    let mut largest = 0;
+    for _ in 0..120 {
+        let batch: Vec<_> = (0..250).map(|index| bulky(at_ms + index)).collect();
+        at_ms += 250;
+        store.append_requests(&batch, 0).await.expect("appended");
+        largest = largest.max(store.request_log_bytes().await.expect("told"));
+    }
+    assert!(largest <= cap + (1 << 20), "never more than one segment above: {largest}");
+    assert!(largest > cap / 2, "the room is used: {largest}");
+    let newest: Vec<_> = walk(&store, 2_000).await;
+    let expected: Vec<_> = (0..2_000).map(|back| at_ms - 1 - back).collect();
+    assert_eq!(newest, expected, "the newest are complete");
+    let count = store.count_requests(&all()).await.expect("counted");
+    assert!(count.rows < 30_000, "the oldest went: {count:?}");
+}
+
+/// A request whose row cannot be packed well.
+fn bulky(at_ms: i64) -> RequestDetail {
+    let mut one = request(at_ms);
+    let noise = || Uuid::now_v7().simple().to_string();
+    one.user_agent = (0..8).map(|_| noise()).collect();
+    one.row.path = (0..8).map(|_| noise()).collect();
+    one
+}
+
+/// Times of the newest rows, page by page.
+async fn walk(store: &Store, most: usize) -> Vec<i64> {
+    let (mut filter, mut seen) = (all(), Vec::new());
+    while seen.len() < most {
+        let page = store.requests(&filter).await.expect("read");
+        seen.extend(page.rows.into_iter().map(|row| row.at_ms));
+        let Some(older) = page.older else { break };
+        filter.before = Some(older.parse().expect("an id"));
+    }
+    seen.truncate(most);
+    seen
+}
+
+async fn rows_are_found_across_segments_in_the_order_of_their_ids(store: Store, _: Arc<Place>) {
+    let start = 1_700_000_000_000;
+    store.limit_request_log(LogLimits { days: 30, bytes: 16 << 20 });
+    // Long streams end, and are written, long after they began: out of order, and into later segments.
+    let mut expected = Vec::new();
+    for batch in 0..24_i64 {
+        let rows: Vec<_> =
+            (0..250).map(|index| bulky(start + (batch * 250 + index) * 40 - (index % 5) * 60_000)).collect();
+        expected.extend(rows.iter().map(|detail| detail.row.clone()));
+        store.append_requests(&rows, 0).await.expect("appended");
+    }
+    expected.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+    let (mut filter, mut seen) = (all(), Vec::new());
+    loop {
+        let page = store.requests(&filter).await.expect("read");
+        seen.extend(page.rows);
+        let Some(older) = page.older else { break };
+        filter.before = Some(older.parse().expect("an id"));
+    }
+    assert_eq!(seen.len(), expected.len());
+    assert!(seen == expected, "every row once, newest first");
+    for row in expected.iter().step_by(997) {
+        assert_eq!(store.request(row.id).await.expect("read").map(|detail| detail.row).as_ref(), Some(row));
+    }
+}
+
+async fn a_clock_that_jumps_loses_no_row_and_keeps_the_order_of_ids(store: Store, _: Arc<Place>) {
+    let now = 1_700_000_000_000;
+    let year = 365 * DAY_MS;
+    let times = [now, now + year, now + 1, now - year, now + 2, 1, now + 3];
+    for at_ms in times {
+        store.append_requests(&[request(at_ms)], 0).await.expect("appended");
+    }
+    let mut expected = times;
+    expected.sort_unstable_by_key(|at_ms| std::cmp::Reverse(*at_ms));
+    assert_eq!(walk(&store, 10).await, expected);
+}
+
+async fn text_is_looked_for_as_it_is_written(store: Store, _: Arc<Place>) {
+    let start = 1_700_000_000_000;
+    let mut odd = request(start);
+    odd.attempts[0].detail = "100%_done \\ Zertifikat ABGELAUFEN".into();
+    let mut plain = request(start + 1);
+    plain.row.path = "/v1/models".into();
+    store.append_requests(&[odd.clone(), plain.clone()], 0).await.expect("appended");
+    let find = async |text: &str| {
+        let found = store.requests(&RequestFilter { text: Some(text.into()), ..all() }).await.expect("read");
+        found.rows.into_iter().map(|row| row.at_ms - start).collect::<Vec<_>>()
+    };
+    for text in ["100%_done", "%", "_done", "\\", "abgelaufen", "ZERTIFIKAT"] {
+        assert_eq!(find(text).await, [0], "{text}");
+    }
+    assert_eq!(find("/V1/MODELS").await, [1]);
+    assert_eq!(find("curl/8").await, [1, 0], "the client's name");
+    assert_eq!(find("v1%models").await, [] as [i64; 0], "a per cent sign is itself");
+    assert_eq!(find("").await, [1, 0], "no text is no filter");
+    let one = RequestFilter { id: Some(odd.row.id), ..all() };
+    assert_eq!(store.requests(&one).await.expect("read").rows, vec![odd.row.clone()]);
+    let other = RequestFilter { status: Some(418), ..one };
+    assert_eq!(store.requests(&other).await.expect("read").rows, vec![], "the other filters hold too");
+}
+
+async fn counting_is_exact_up_to_its_end(store: Store, _: Arc<Place>) {
+    let start = 1_700_000_000_000;
+    for batch in 0..21_i64 {
+        let rows: Vec<_> = (0..500)
+            .map(|index| {
+                let mut one = request(start + batch * 500 + index);
+                one.row.status = if index % 50 == 0 { 503 } else { 200 };
+                one
+            })
+            .collect();
+        store.append_requests(&rows, 0).await.expect("appended");
+    }
+    let count = async |filter: RequestFilter| {
+        let RequestCount { rows, more } = store.count_requests(&filter).await.expect("counted");
+        (rows, more)
+    };
+    assert_eq!(count(all()).await, (10_000, true));
+    assert_eq!(count(RequestFilter { status: Some(200), ..all() }).await, (10_000, true));
+    assert_eq!(count(RequestFilter { status: Some(503), ..all() }).await, (210, false));
+    assert_eq!(count(RequestFilter { status: Some(503), outcome: Some(Outcome::Saved), ..all() }).await, (210, false));
+    let half = RequestFilter { from_ms: Some(start + 250), to_ms: Some(start + 750), ..all() };
+    assert_eq!(count(half.clone()).await, (500, false));
+    assert_eq!(count(RequestFilter { status: Some(503), ..half }).await, (10, false));
+    assert_eq!(count(RequestFilter { text: Some("nowhere".into()), ..all() }).await, (0, false));
+}
+
+async fn a_search_that_finds_little_stops_and_goes_on_from_there(store: Store, _: Arc<Place>) {
+    let start = 1_700_000_000_000;
+    // Small batches: a block each, more of them than one search reads.
+    let mut needle = request(start);
+    needle.row.path = "/needle".into();
+    store.append_requests(std::slice::from_ref(&needle), 0).await.expect("appended");
+    for index in 1..1_700 {
+        store.append_requests(&[request(start + index * 10_000)], 0).await.expect("appended");
+    }
+    let filter = RequestFilter { text: Some("needle".into()), ..all() };
+    let first = store.search(&filter).await.expect("searched");
+    assert_eq!(first.requests, vec![], "it is further back");
+    assert!(first.reached_ms.is_some_and(|at| at > start), "{first:?}");
+    let second = store.search(&RequestFilter { before: first.older, ..filter }).await.expect("searched");
+    assert_eq!((second.requests, second.older, second.reached_ms), (vec![needle], None, None));
+}
+
+async fn rows_of_the_old_table_are_moved_and_none_is_lost(store: Store, place: Arc<Place>) {
+    let at = |n: i64| format!("018bcfe5-6800-7000-8000-{n:012x}");
+    let values: Vec<String> = (0..2_500)
+        .map(|n| {
+            format!(
+                "('{}', {}, NULL, 'prod', NULL, '', 'POST', '/old', NULL, 200, 'served', NULL, '', 0, NULL, {n}, 0, 0, NULL, '::1', \
+                 'curl', {}, '[]', NULL, NULL, NULL, NULL, NULL, NULL)",
+                at(n),
+                1_700_000_000_000_i64 + n,
+                if place.server().is_some() { "false" } else { "0" }
+            )
+        })
+        .collect();
+    place.raw_log(&format!("INSERT INTO requests VALUES {}", values.join(", "))).await;
+    store.append_requests(&[request(1_800_000_000_000)], 0).await.expect("appended");
+    assert_eq!(store.move_old_requests().await.expect("moved"), 2_500);
+    assert_eq!(store.move_old_requests().await.expect("nothing left"), 0);
+    let old = RequestFilter { text: Some("/old".into()), ..all() };
+    assert_eq!(store.count_requests(&old).await.expect("counted").rows, 2_500);
+    let one = store.request(at(1_234).parse().expect("an id")).await.expect("read").expect("there");
+    assert_eq!((one.row.total_us, one.user_agent.as_str()), (1_234, "curl"));
+}
+
+#[tokio::test]
+async fn a_damaged_segment_is_set_aside_and_nothing_else_is_lost() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let now = 1_700_000_000_000;
+    store.limit_request_log(LogLimits { days: 30, bytes: 16 << 20 });
+    let mut at_ms = now;
+    while segments(&place).len() < 3 {
+        let batch: Vec<_> = (0..250).map(|index| bulky(at_ms + index)).collect();
+        store.append_requests(&batch, 0).await.expect("appended");
+        at_ms += 250;
+    }
+    let all_rows = walk(&store, usize::MAX).await.len();
+    store.close().await;
+    let files = segments(&place);
+    // One is cut off in the middle, one is no database any more.
+    let bytes = std::fs::read(&files[0]).expect("read");
+    std::fs::write(&files[0], &bytes[..bytes.len() / 2]).expect("written");
+    std::fs::write(&files[1], vec![0x55; 4_096]).expect("written");
+    let store = place.open().await;
+    let left = walk(&store, usize::MAX).await;
+    assert!(!left.is_empty() && left.len() < all_rows / 2, "{} of {all_rows}", left.len());
+    assert_eq!(left[0], at_ms - 1, "the newest are there");
+    let aside = store.damaged_segments().await.expect("told");
+    assert_eq!(aside.len(), 2, "{aside:?}");
+    assert!(files[0].ends_with(&aside[0].name), "{aside:?}");
+    store.append_requests(&[request(at_ms)], 0).await.expect("the log goes on");
+    store.close().await;
+    // It is remembered by the file's name.
+    let store = place.open().await;
+    assert_eq!(store.damaged_segments().await.expect("told"), aside);
+    assert_eq!(walk(&store, usize::MAX).await.len(), left.len() + 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_start_after_a_stop_goes_on_in_the_same_segment() {
+    let place = Place::sqlite();
+    for n in 0..3 {
+        let store = place.open().await;
+        store.append_requests(&[request(1_700_000_000_000 + n)], 0).await.expect("appended");
+        assert_eq!(walk(&store, 10).await.len() as i64, n + 1);
+        store.close().await;
+    }
+    assert_eq!(segments(&place).len(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_refuses_rows_and_takes_them_again_later() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let log = place.data_dir().join("log");
+    // A file where the directory belongs: nothing can be made in it, whoever runs this.
+    std::fs::write(&log, "in the way").expect("written");
+    let error = store.append_requests(&[request(1_700_000_000_000)], 0).await.expect_err("refused");
+    assert!(error.to_string().contains("log"), "{error}");
+    std::fs::remove_file(&log).expect("removed");
+    store.append_requests(&[request(1_700_000_000_000)], 3).await.expect("appended");
+    assert_eq!(walk(&store, 10).await.len(), 1);
+    assert_eq!(store.request_gaps(0, i64::MAX).await.expect("read")[0].lost, 3);
+    store.close().await;
+}
+
+/// Files of segments, oldest first.
+fn segments(place: &Place) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(place.data_dir().join("log")).into_iter().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "db"));
+    files.sort_unstable();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_write_into_one_segment_and_cut_it_once() {
+    let place = Place::postgres().await;
+    let nodes = [place.open().await, place.open().await];
+    for node in &nodes {
+        node.limit_request_log(LogLimits { days: 30, bytes: 16 << 20 });
+    }
+    let mut writing = tokio::task::JoinSet::new();
+    for (node, store) in (0_i64..).zip(nodes.clone()) {
+        writing.spawn(async move {
+            for batch in 0..30 {
+                let start = 1_700_000_000_000 + node * 100_000_000 + batch * 250;
+                let rows: Vec<_> = (0..250).map(|index| bulky(start + index)).collect();
+                store.append_requests(&rows, 0).await.expect("appended");
+            }
+        });
+    }
+    writing.join_all().await;
+    for store in &nodes {
+        assert_eq!(walk(store, usize::MAX).await.len(), 15_000);
+    }
+    nodes[0].limit_request_log(LogLimits { days: 30, bytes: 1 << 20 });
+    assert!(nodes[0].trim_requests(1_700_000_000_000).await.expect("trimmed") > 2);
+    nodes[1].append_requests(&[request(1_800_000_000_000)], 0).await.expect("the other goes on");
+    assert_eq!(walk(&nodes[1], 1).await, [1_800_000_000_000]);
 }

@@ -71,13 +71,22 @@ impl Place {
 
     /// Runs SQL on the configuration behind the store's back.
     pub(crate) async fn raw(&self, text: &str) {
+        self.raw_in(&self.file(), text).await;
+    }
+
+    /// Runs SQL on what lies beside the request log behind the store's back.
+    pub(crate) async fn raw_log(&self, text: &str) {
+        self.raw_in(&self.data_dir.path().join("log.db"), text).await;
+    }
+
+    async fn raw_in(&self, file: &Path, text: &str) {
         match &self.postgres {
             Some((address, _)) => {
                 let mut connection = PgConnection::connect(address).await.expect("connects");
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("runs");
             }
             None => {
-                let address = format!("sqlite://{}", self.file().display());
+                let address = format!("sqlite://{}", file.display());
                 let mut connection = SqliteConnection::connect(&address).await.expect("connects");
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("runs");
                 connection.close().await.expect("closes");

@@ -105,6 +105,8 @@ impl Asked {
             outcome: self.outcome,
             status: self.status,
             model: self.model.clone(),
+            id: None,
+            text: None,
             before: self.before,
             limit: 50,
         }
