@@ -83,12 +83,19 @@ fn group(strategy: Strategy, count: usize) -> table::Group {
         sticky: Sticky::default(),
         outcome_rules: Vec::new(),
         websocket: false,
+        stream_usage: true,
         members: providers.iter().map(member).collect(),
         revision: 1,
         created_at_ms: 0,
         updated_at_ms: 0,
     };
-    let snapshot = Snapshot { revision: 1, providers, groups: vec![group], api_keys: Vec::new() };
+    let snapshot = Snapshot {
+        revision: 1,
+        providers,
+        groups: vec![group],
+        api_keys: Vec::new(),
+        prices: rondo::model::price::PriceTable::default(),
+    };
     let (table, _) = Compiler::new(key, Board::new(0), AddressPolicy::default()).compile(snapshot, 0);
     let group = table.group("prod").expect("the group").clone();
     drop(table);

@@ -10,6 +10,7 @@ pub mod browser;
 pub mod groups;
 pub mod health;
 pub mod preferences;
+pub mod prices;
 pub mod providers;
 pub mod requests;
 pub mod session;

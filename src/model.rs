@@ -16,6 +16,7 @@ pub mod name;
 pub mod outcome_rule;
 pub mod page;
 pub mod plain_form;
+pub mod price;
 pub mod problem;
 pub mod provider;
 pub mod rate_limit;

@@ -7,12 +7,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use rondo::{
     model::{
         group::{Group, GroupDraft, Member},
         id::{CredentialId, GroupId, ProviderId, RequestId},
         name::{BaseUrl, Slug},
+        price::PriceTable,
         provider::{AuthStyle, HeaderRules, Provider, ProviderDraft},
         rate_limit::UpstreamLimits,
     },
@@ -25,6 +26,7 @@ use rondo::{
             dialect::Dialect,
             headers,
             hold::{self, Ruling},
+            usage,
         },
         routing::{
             compile::Compiler,
@@ -216,6 +218,7 @@ fn provider() -> Arc<table::Provider> {
         providers: vec![StoredProvider { provider: stored, sealed: Vec::new() }],
         groups: vec![group(id)],
         api_keys: Vec::new(),
+        prices: PriceTable::default(),
     };
     let mut compiler = Compiler::new(MasterKey::from_bytes([7; 32]), Board::new(0), AddressPolicy::default());
     let (table, faults) = compiler.compile(snapshot, 0);
@@ -241,6 +244,7 @@ fn group(provider: ProviderId) -> Group {
         sticky: draft.sticky,
         outcome_rules: draft.outcome_rules,
         websocket: draft.websocket,
+        stream_usage: draft.stream_usage,
         members: vec![Member { provider, priority: 100, tier: 1 }],
         revision: 1,
         created_at_ms: 0,
@@ -273,6 +277,23 @@ pub fn hold(data: &[u8]) {
         assert_ne!(whole, Ruling::Wait, "{dialect:?} waits for ever");
         assert_eq!(hold::rule(dialect, [early, late]), whole, "{dialect:?}, split at {}", early.len());
         assert_eq!(hold::rule(dialect, stream.chunks(1)), whole, "{dialect:?}, byte by byte");
+    }
+}
+
+/// The usage of an answer: `data` is a byte that says where the answer is split, and the answer. As JSON
+/// and as an event stream, what is read is the same wherever the bytes are split, and no count is absurd.
+pub fn usage(data: &[u8]) {
+    let Some((&at, answer)) = data.split_first() else { return };
+    let (early, late) = answer.split_at(usize::from(at) % (answer.len() + 1));
+    for kind in ["application/json", "text/event-stream"] {
+        let response = Response::builder().header(header::CONTENT_TYPE, kind).body(()).expect("a head");
+        let head = response.into_parts().0;
+        for dialect in [Dialect::Chat, Dialect::Gemini] {
+            let whole = usage::read(&head, dialect, [answer]);
+            assert_eq!(usage::read(&head, dialect, [early, late]), whole, "{kind}, split at {}", early.len());
+            assert_eq!(usage::read(&head, dialect, answer.chunks(1)), whole, "{kind}, byte by byte");
+            assert!(whole.and_then(|usage| usage.total()).is_none_or(|tokens| tokens < 10_000_000_000), "{whole:?}");
+        }
     }
 }
 

@@ -48,12 +48,29 @@ pub struct ApiKey {
     pub models: Vec<String>,
     /// Last use, unix milliseconds, to the minute.
     pub last_used_at_ms: Option<i64>,
+    /// What it used of its caps; `None` where nothing was counted, because it has none or was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<KeyUse>,
     /// Revision of the configuration that last changed this record.
     pub revision: i64,
     /// Made at, unix milliseconds.
     pub created_at_ms: i64,
     /// Changed at, unix milliseconds.
     pub updated_at_ms: i64,
+}
+
+/// What a key used today and this month in `RONDO_TIME_ZONE`, as of a few seconds ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyUse {
+    /// Requests today.
+    pub requests_today: u64,
+    /// Requests this month.
+    pub requests_this_month: u64,
+    /// Tokens today, in and out.
+    pub tokens_today: u64,
+    /// Tokens this month, in and out.
+    pub tokens_this_month: u64,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -232,6 +249,7 @@ mod tests {
             path_policy: None,
             models: vec![],
             last_used_at_ms: None,
+            used: None,
             revision: 1,
             created_at_ms: 0,
             updated_at_ms: 0,

@@ -200,6 +200,8 @@ pub struct Group {
     pub outcome_rules: Vec<OutcomeRule>,
     /// Pass WebSocket upgrades on.
     pub websocket: bool,
+    /// Ask for the usage of streams whose client does not, where the kind is `llm`.
+    pub stream_usage: bool,
     /// Members in their order.
     pub members: Vec<Member>,
     /// Revision of the configuration that last changed this record.
@@ -254,6 +256,9 @@ pub struct GroupDraft {
     /// Pass WebSocket upgrades on.
     #[serde(default)]
     pub websocket: bool,
+    /// Ask for the usage of streams whose client does not, where the kind is `llm`.
+    #[serde(default = "yes")]
+    pub stream_usage: bool,
     /// Members in their order; those missing here leave the group.
     #[serde(default)]
     pub members: Vec<Member>,
@@ -276,6 +281,7 @@ impl Default for GroupDraft {
             sticky: Sticky::default(),
             outcome_rules: Vec::new(),
             websocket: false,
+            stream_usage: true,
             members: Vec::new(),
         }
     }
@@ -298,6 +304,7 @@ impl From<&Group> for GroupDraft {
             sticky: group.sticky.clone(),
             outcome_rules: group.outcome_rules.clone(),
             websocket: group.websocket,
+            stream_usage: group.stream_usage,
             members: group.members.clone(),
         }
     }

@@ -133,7 +133,7 @@ pub struct Returned {
 
 impl Returned {
     /// Controls whose text comes back. A list of what may, so that a new secret stays out by itself.
-    pub const KEPT: [&'static str; 14] = [
+    pub const KEPT: [&'static str; 16] = [
         "basics[id]",
         "basics[name]",
         "basics[website]",
@@ -142,8 +142,10 @@ impl Returned {
         "basics[slug]",
         "basics[description]",
         "basics[rpm]",
+        "currency",
         "display_name",
         "key_name",
+        "lines",
         "name",
         "role",
         "slug",

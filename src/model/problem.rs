@@ -127,6 +127,24 @@ pub enum Issue {
     /// The password is among those everybody tries.
     #[error("is too easy to guess; use a longer phrase")]
     WeakPassword,
+    /// More entries than there may be.
+    #[error("has more than {max} entries")]
+    TooMany {
+        /// The most entries allowed.
+        max: u32,
+    },
+    /// Not a price of a million tokens.
+    #[error("is not a price: a number from 0 to 100000 for a million tokens, with a point, such as 2.5")]
+    InvalidPrice,
+    /// Cached input that costs more than input: columns or a decimal comma slipped.
+    #[error("costs more than input that is not cached; look for swapped columns or a decimal comma")]
+    CachedAboveInput,
+    /// Not a line of the price table.
+    #[error("is not a line of prices: model, input, output and, if you like, cached input, separated by commas")]
+    InvalidPriceLine,
+    /// Not a currency.
+    #[error("is not a currency: three letters such as USD or CNY")]
+    InvalidCurrency,
     /// Not an origin such as `https://app.example.com`.
     #[error("is not an origin such as https://app.example.com")]
     InvalidOrigin,

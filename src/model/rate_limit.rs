@@ -27,6 +27,13 @@ pub struct KeyLimits {
     pub tokens_per_month: u64,
 }
 
+impl KeyLimits {
+    /// Whether days or months are capped, so that use is counted.
+    pub fn has_caps(&self) -> bool {
+        self.requests_per_day + self.requests_per_month > 0 || self.tokens_per_day + self.tokens_per_month > 0
+    }
+}
+
 impl Validate for KeyLimits {
     fn check(&self, at: &str, problems: &mut Vec<Problem>) {
         note(problems, at, "rpm", within(i64::from(self.rpm.unwrap_or(0)), 0, RPM_MAX));

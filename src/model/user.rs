@@ -34,7 +34,7 @@ pub enum Role {
 pub enum Permission {
     /// Read configuration, statistics, health and the log.
     View,
-    /// Enable and disable, test connections, run drills, replay.
+    /// Enable and disable, test connections, run drills, replay, say what tokens cost.
     Operate,
     /// Create, edit and delete providers.
     ManageProviders,

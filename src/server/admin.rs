@@ -13,6 +13,7 @@ mod insight;
 mod paging;
 mod passwords;
 mod plain;
+mod prices;
 mod principal;
 mod providers;
 mod refusal;
@@ -30,6 +31,7 @@ pub use self::{
     groups::Groups,
     insight::{Audit, Health, Requests, Stats},
     passwords::Passwords,
+    prices::Prices,
     principal::Principal,
     providers::Providers,
     setup::Setup,
@@ -136,6 +138,11 @@ impl Admin {
     /// Failover drills.
     pub fn drills(&self) -> DrillBook<'_> {
         DrillBook(self)
+    }
+
+    /// What tokens cost.
+    pub fn prices(&self) -> Prices<'_> {
+        Prices(self)
     }
 
     /// The audit trail.

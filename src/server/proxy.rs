@@ -33,6 +33,7 @@ mod multipart;
 pub mod reply;
 pub mod select;
 pub mod sticky;
+pub mod usage;
 pub mod verdict;
 pub mod websocket;
 
@@ -61,11 +62,11 @@ use self::{
     forward::Reply,
     inbound::{Payload, ReplayBudget},
     keepalive::Exchange,
-    late::Late,
     model_list::ModelLists,
     model_name::{ModelName, Wish},
-    reply::{Parts, TimeLimits},
+    reply::{Dress, Parts, TimeLimits},
     select::{Candidate, Draw},
+    usage::{Meter, include::Injection, sieve::Sieve},
     websocket::Tunnel,
 };
 use crate::{
@@ -214,6 +215,8 @@ struct Ready {
     replayable: bool,
     /// Whether the client asked for an event stream.
     streams: bool,
+    /// How the gateway asks for the usage of the stream, which its client did not.
+    injection: Option<Injection>,
 }
 
 impl Shared {
@@ -246,6 +249,8 @@ impl Shared {
             return Err(ProxyError::UpgradeNotAllowed.into());
         }
         let quota = self.admit(&caller, &group, call, written)?;
+        entry.bill.prices = table.prices.clone();
+        entry.bill.charge = admit::charge(&self.limiter, &caller, &group, self.clock);
         let settings = &self.settings;
         let limits = inbound::Limits {
             body: settings.body_limit,
@@ -258,6 +263,7 @@ impl Shared {
         let model = wish.model;
         entry.model = model.as_ref().map(|model| model.name.clone());
         check_model(&caller, model.as_ref(), &payload)?;
+        let injection = wish.injection.filter(|_| group.kind == GroupKind::Llm && group.stream_usage);
         let allowed = caller.key().and_then(|key| key.models.as_ref());
         if let Some(shape) = model_list::asked_for(&group, call, allowed)
             && payload.whole().is_some_and(Bytes::is_empty)
@@ -269,7 +275,8 @@ impl Shared {
         let replayable = payload.whole().is_some();
         let hash = sticky::hash(&group.sticky, &caller, call);
         let streams = wish.stream || call.asks_for_events();
-        Ok(Ready { group, quota, payload, model, hash, replayable, streams })
+        entry.bill.asked = payload.whole().filter(|_| streams).and_then(usage::estimate);
+        Ok(Ready { group, quota, payload, model, hash, replayable, streams, injection })
     }
 
     /// Asks one candidate after another until one answers.
@@ -282,6 +289,7 @@ impl Shared {
             call,
             id: entry.id,
             model,
+            injection: ready.injection.as_ref(),
             identity: group.kind == GroupKind::Llm || ready.streams,
             rules: &group.outcome_rules,
             streams: ready.streams,
@@ -312,6 +320,7 @@ impl Shared {
         mut entry: Box<Entry>,
         group: &Group,
         quota: Quota,
+        injected: bool,
     ) -> Response<ReplyBody> {
         if reply.answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(reply, group, quota, call, entry);
@@ -321,14 +330,18 @@ impl Shared {
         let (provider, attempts) = (&candidate.provider, entry.attempts.len());
         entry.first_byte(head.status.as_u16());
         entry.streamed = attempt::is_event_stream(&head.headers);
+        let sieve = self.read_usage(&head, call, group, injected, &mut entry);
         headers::from_provider(&mut head.headers, head.status.is_success());
+        if sieve.is_some() {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
         if !headers::takes_trailers(&call.headers) {
             head.headers.remove(header::TRAILER);
         }
         headers::rewrite_location(&mut head.headers, provider, call.slug());
         headers::name_provider(&mut head.headers, group, provider, response_time_ms, attempts);
         let dialect = entry.streamed.then(|| Dialect::of(call.tail()));
-        let body = self.body(content, candidate, entry, quota, dialect, None);
+        let body = self.body(content, candidate, entry, quota, Dress { dialect, late: None, sieve });
         head.version = http::Version::HTTP_11;
         Response::from_parts(head, body)
     }
@@ -364,16 +377,22 @@ impl Shared {
         Response::from_parts(head, ReplyBody::own(Bytes::new(), None))
     }
 
-    /// A provider's body on its way to the client.
-    fn body(
+    /// Sets out to read the usage of this answer; the sieve where only the gateway asked for it.
+    fn read_usage(
         &self,
-        content: Content,
-        candidate: Candidate,
-        entry: Box<Entry>,
-        quota: Quota,
-        dialect: Option<Dialect>,
-        late: Option<Late>,
-    ) -> ReplyBody {
+        head: &http::response::Parts,
+        call: &Call,
+        group: &Group,
+        injected: bool,
+        entry: &mut Entry,
+    ) -> Option<Sieve> {
+        let dialect = Dialect::of(call.tail());
+        entry.bill.meter = Meter::new(head, group.kind, dialect, entry.bill.asked);
+        (injected && entry.bill.meter.is_some() && attempt::is_event_stream(&head.headers)).then(Sieve::default)
+    }
+
+    /// A provider's body on its way to the client.
+    fn body(&self, content: Content, candidate: Candidate, entry: Box<Entry>, quota: Quota, dress: Dress) -> ReplyBody {
         let provider = &candidate.provider;
         let total = if entry.streamed { provider.stream_timeout } else { provider.total_timeout };
         ReplyBody::passing(Parts {
@@ -383,8 +402,7 @@ impl Shared {
             entry,
             permit: candidate.permit,
             clock: self.clock,
-            dialect,
-            late,
+            dress,
             places: (candidate.places, quota.into_place()),
         })
     }

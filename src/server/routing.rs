@@ -8,6 +8,7 @@ pub mod budget;
 pub mod check;
 pub mod compile;
 pub mod policy;
+pub mod prices;
 pub mod table;
 pub mod watch;
 

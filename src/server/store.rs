@@ -17,6 +17,7 @@ mod error;
 mod group;
 mod migrate;
 mod postgres;
+mod price;
 mod provider;
 mod request_log;
 mod session;
@@ -126,6 +127,7 @@ impl Store {
             ("change", change::ALL),
             ("group", group::ALL),
             ("migrate", migrate::ALL),
+            ("price", price::ALL),
             ("provider", provider::ALL),
             ("session", session::ALL),
             ("setting", setting::ALL),

@@ -49,6 +49,25 @@ pub fn compact_text(number: u64, language: Language) -> String {
     join(compact(number, language))
 }
 
+/// Money from billionths of a unit, as many decimals as it takes to see it: `$12.30`, `$0.0042`, `CHF 0.000012`.
+pub fn cost(nanos: i64, currency: &str) -> String {
+    let value = nanos as f64 / 1e9;
+    let decimals = match nanos.unsigned_abs() {
+        0 | 1_000_000_000.. => 2,
+        10_000_000.. => 4,
+        1_000.. => 6,
+        _ => 9,
+    };
+    let sign = match currency {
+        "USD" => "$",
+        "EUR" => "€",
+        "GBP" => "£",
+        "CNY" => "¥",
+        other => return format!("{other}{NBSP}{value:.decimals$}"),
+    };
+    format!("{sign}{value:.decimals$}")
+}
+
 /// Share of a whole: `41.2%`; `None` is `–`.
 pub fn share(part: Option<f64>) -> String {
     part.map_or_else(|| "–".to_owned(), |part| format!("{:.1}%", part * 100.0))

@@ -147,6 +147,26 @@ async fn a_refused_plain_form_comes_back_with_what_was_typed_and_never_a_secret(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prices_are_edited_without_scripts_and_what_was_typed_is_never_markup() {
+    const PAGE: &str = "/admin/settings?tab=prices";
+    let browser = Browser::of_owner().await;
+    assert!(browser.page(PAGE).await.text().contains("No prices yet"));
+    let lines = "gpt-4*%2C+2%2C+8%0Ax%3C%2Ftextarea%3E%26lt%3B%2C+1%2C+2";
+    let saved = browser.form("/rpc/prices/save", PAGE, &format!("revision=0&currency=eur&lines={lines}")).await;
+    assert_eq!((saved.status, saved.header("set-cookie")), (302, None));
+    let page = browser.page(PAGE).await.text();
+    assert!(page.contains("gpt-4*, 2, 8\nx&lt;/textarea>&amp;lt;, 1, 2"), "{page}");
+    assert!(page.contains(r#"value="EUR""#) && !page.contains("No prices yet"));
+
+    let typo = "revision=1&currency=EUR&lines=gpt-4*%2C+2%2C+8%0Agpt-5%2C+2%2C5%2C+10";
+    let refused = browser.form("/rpc/prices/save", PAGE, typo).await;
+    let brought = refused.header("set-cookie").expect("what was typed").split(';').next().expect("a pair").to_owned();
+    let page = browser.page_with(PAGE, &brought).await.text();
+    assert!(page.contains("line 2") && page.contains("gpt-5, 2,5, 10"), "{page}");
+    assert!(browser.page(PAGE).await.text().contains("gpt-4*, 2, 8"), "the table is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn addresses_for_clients_are_whole_without_scripts() {
     let browser = Browser::of_owner().await;
     let made = browser.call("/rpc/groups/create", r#"{"draft":{"name":"One","slug":"one"}}"#).await;

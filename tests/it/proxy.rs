@@ -21,6 +21,7 @@ mod passing;
 mod selection;
 mod streams;
 mod tls;
+mod usage;
 mod websocket;
 
 use std::net::SocketAddr;

@@ -37,6 +37,11 @@ fn the_hold_of_streams_withstands_its_seeds() {
 }
 
 #[test]
+fn the_reader_of_usage_withstands_its_seeds() {
+    replay("usage", properties::usage);
+}
+
+#[test]
 fn the_declarative_file_withstands_its_seeds() {
     replay("import", properties::import);
 }

@@ -43,6 +43,7 @@ groups:
     sticky: { by: header, header: x-session }
     outcome_rules: [{ status_from: 400, status_to: 404, body_contains: capacity, outcome: overloaded }]
     websocket: true
+    stream_usage: false
 "#;
 
 fn options() -> ApplyOptions {
@@ -90,6 +91,31 @@ async fn export_and_apply_change_nothing() {
         (before.revision, before.providers.len(), before.groups),
         (after.revision, after.providers.len(), after.groups)
     );
+}
+
+#[tokio::test]
+async fn prices_are_part_of_the_file_and_a_file_without_them_leaves_them_alone() {
+    let stand = Stand::new().await;
+    assert!(!stand.admin.transfer().export(&owner()).await.expect("exported").contains("prices"));
+    let file =
+        "prices:\n  currency: CNY\n  models:\n    - { model: gpt-4*, input: 2.5, output: 10, cached_input: 1.25 }\n";
+    assert_eq!(kinds(&apply(&stand, file).await), [("CNY", ChangeKind::Update)]);
+    let stored = stand.admin.prices().get(&owner()).await.expect("read");
+    assert_eq!(stored.to_sheet().lines, "gpt-4*, 2.5, 10, 1.25\n");
+    let exported = stand.admin.transfer().export(&owner()).await.expect("exported");
+    assert_eq!(kinds(&apply(&stand, &exported).await), [("CNY", ChangeKind::Unchanged)]);
+    apply(&stand, FILE).await;
+    assert_eq!(stand.admin.prices().get(&owner()).await.expect("read"), stored);
+    for (typo, told) in [
+        ("input: -2.5", "prices CNY, models[0].input: is not a price"),
+        ("input: 2000000", "prices CNY, models[0].input: is not a price"),
+        ("input: 2,5", "line 4"),
+        ("input: 1", "prices CNY, models[0].cached_input: costs more than input"),
+        ("inptu: 2.5", "inptu"),
+    ] {
+        let refused = refusal(&stand, &file.replace("input: 2.5", typo), options()).await;
+        assert!(refused.contains(told), "{typo}: {refused}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! API keys of clients: made here, shown once, stored as a hash.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{Admin, Principal, paging};
@@ -47,13 +49,40 @@ impl ApiKeys<'_> {
                 (0, folded, exact)
             }
         });
-        Ok(Page { counts, ..paging::page(found, &query) })
+        let mut page = paging::page(found, &query);
+        self.tell_use(&mut page.rows).await;
+        Ok(Page { counts, ..page })
     }
 
     /// One key's record.
     pub async fn get(self, who: &Principal, id: ApiKeyId) -> ApiResult<ApiKey> {
         who.require(Permission::View)?;
-        find(&self.0.snapshot().await?, id).cloned()
+        let mut key = find(&self.0.snapshot().await?, id)?.clone();
+        self.tell_use(std::slice::from_mut(&mut key)).await;
+        Ok(key)
+    }
+
+    /// Adds what keys used of their caps, for those that have some. A log that cannot be read leaves it unknown.
+    async fn tell_use(self, keys: &mut [ApiKey]) {
+        let capped = keys.iter_mut().filter(|key| key.limits.has_caps());
+        let mut by_account: BTreeMap<String, &mut ApiKey> =
+            capped.map(|key| (format!("key:{}", key.id), key)).collect();
+        let accounts: Vec<String> = by_account.keys().cloned().collect();
+        let uses = match self.0.store().cap_uses_of(&accounts, self.0.now_ms()).await {
+            Ok(uses) => uses,
+            Err(error) => return tracing::warn!(%error, "what keys used of their caps cannot be read"),
+        };
+        for one in uses {
+            let Some(key) = by_account.get_mut(&one.account) else { continue };
+            let used = key.used.get_or_insert_default();
+            let count = |amount: i64| u64::try_from(amount).unwrap_or(0);
+            // A day is called 2026-11-23, a month 2026-11.
+            if one.period.len() > "2026-11".len() {
+                (used.requests_today, used.tokens_today) = (count(one.requests), count(one.tokens));
+            } else {
+                (used.requests_this_month, used.tokens_this_month) = (count(one.requests), count(one.tokens));
+            }
+        }
     }
 
     /// Makes a key; its secret is in the answer and nowhere else.
@@ -137,6 +166,7 @@ fn prepare(
         path_policy: draft.path_policy.clone(),
         models: draft.models.clone(),
         last_used_at_ms: before.and_then(|key| key.last_used_at_ms),
+        used: None,
         revision: before.map_or(0, |key| key.revision),
         created_at_ms: before.map_or(now_ms, |key| key.created_at_ms),
         updated_at_ms: now_ms,

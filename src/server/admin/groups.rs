@@ -127,6 +127,7 @@ pub(super) fn prepare(
         sticky: draft.sticky.clone(),
         outcome_rules: draft.outcome_rules.clone(),
         websocket: draft.websocket,
+        stream_usage: draft.stream_usage,
         members: draft.members.clone(),
         revision: before.map_or(0, |group| group.revision),
         created_at_ms: before.map_or(now_ms, |group| group.created_at_ms),

@@ -31,6 +31,8 @@ const EWMA_PART: f64 = 0.05;
 const EWMA_STALE_MS: u64 = 60_000;
 /// How long a model stays unknown to a provider, milliseconds.
 const MODEL_MISSING_MS: u64 = 600_000;
+/// How long a provider that refuses `stream_options` is not sent any of ours.
+const USAGE_REFUSED_MS: u64 = 3_600_000;
 /// Unknown models remembered per provider.
 const MODELS: usize = 256;
 
@@ -52,6 +54,8 @@ pub struct ProviderState {
     /// Models this provider said it does not know; written by that error alone.
     missing_models: Mutex<HashMap<String, u64>>,
     any_model_missing: AtomicBool,
+    /// Until when it is not asked for the usage of streams, monotone milliseconds: it refused the field.
+    usage_refused_until_ms: AtomicU64,
     /// Stands in for the credential of a provider that needs none.
     keyless: Arc<CredentialState>,
     /// What configuration and history know; read by views and on changes of state, not by draws.
@@ -105,6 +109,7 @@ impl ProviderState {
             ewma_at_ms: AtomicU64::new(0),
             missing_models: Mutex::default(),
             any_model_missing: AtomicBool::new(false),
+            usage_refused_until_ms: AtomicU64::new(0),
             facts: Mutex::new(Facts::new(&keyless)),
             keyless,
             drill: Switch::default(),
@@ -162,6 +167,16 @@ impl ProviderState {
     pub fn ewma_us(&self, now_ms: u64) -> f64 {
         let age_ms = now_ms.saturating_sub(self.ewma_at_ms.load(Relaxed));
         if age_ms > EWMA_STALE_MS { 0.0 } else { f64::from_bits(self.ewma_us.load(Relaxed)) }
+    }
+
+    /// The provider refused to be asked for the usage of a stream: left alone with it for an hour.
+    pub fn usage_refused(&self, now_ms: u64) {
+        self.usage_refused_until_ms.store(now_ms.saturating_add(USAGE_REFUSED_MS), Relaxed);
+    }
+
+    /// Whether it did so within the last hour.
+    pub fn is_usage_refused(&self, now_ms: u64) -> bool {
+        now_ms < self.usage_refused_until_ms.load(Relaxed)
     }
 
     /// The provider does not know this model: left out of draws for it for 10 minutes.

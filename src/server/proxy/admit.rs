@@ -6,8 +6,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{authenticate::Caller, call::Call, error::ProxyError};
+use super::{authenticate::Caller, call::Call, error::ProxyError, usage::Charge};
 use crate::server::{
+    health::clock::Clock,
     limit::{
         caps::{Account, Allowance, Cap},
         local::{Decision, InFlight, Limiter, Subject},
@@ -72,6 +73,16 @@ pub fn admit(
     }
     limiter.caps().give_back(account, &allowance, now_ns);
     Err((decision, too_fast(caller, decision)))
+}
+
+/// What the tokens of an admitted request are counted against; `None` where nothing is capped.
+pub fn charge(limiter: &Limiter, caller: &Caller, group: &Group, clock: Clock) -> Option<Charge> {
+    let (account, limits) = match caller {
+        Caller::Key(key) => (Account::ApiKey(key.id), key.limits),
+        Caller::Anonymous => (Account::Anonymous(group.id), group.anonymous.unwrap_or_default()),
+    };
+    let capped = !Allowance::from(&limits).is_unlimited();
+    capped.then(|| Charge { caps: limiter.caps().clone(), account, clock })
 }
 
 /// The numbers of `X-RateLimit-*` for a key that is refused before it takes anything.

@@ -17,8 +17,15 @@ use self::{
     head_wait::HeadWait,
 };
 use super::{
-    call::Call, dialect::Dialect, drill, headers, hold::fault::Fault, inbound::Payload, model_name::ModelName,
-    select::Candidate, websocket,
+    call::Call,
+    dialect::Dialect,
+    drill, headers,
+    hold::fault::Fault,
+    inbound::Payload,
+    model_name::{Edit, ModelName, edited},
+    select::Candidate,
+    usage::include::Injection,
+    websocket,
 };
 use crate::{
     model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome},
@@ -81,6 +88,14 @@ pub struct Answered {
     pub first_output: Option<std::time::Instant>,
 }
 
+impl Answered {
+    /// Whether it refuses the request for the field that asks for the usage of a stream.
+    pub fn refuses_usage(&self) -> bool {
+        let told = self.content.peeked.as_deref().unwrap_or_default();
+        matches!(self.seen.status.as_u16(), 400 | 422) && memchr::memmem::find(told, b"stream_options").is_some()
+    }
+}
+
 /// The body of an answer.
 pub struct Content {
     /// What was read ahead.
@@ -97,6 +112,8 @@ pub struct Ask<'a> {
     pub id: RequestId,
     /// The model, where one is named.
     pub model: Option<&'a ModelName>,
+    /// How to ask for the usage of the stream.
+    pub injection: Option<&'a Injection>,
     /// Ask for an uncompressed answer.
     pub identity: bool,
     /// What the operator says answers mean, ahead of the table.
@@ -156,14 +173,16 @@ pub async fn attempt(ask: &Ask<'_>, candidate: &Candidate, payload: &mut Payload
     }
 }
 
-/// The body with the model's name at this provider.
+/// The body with the model's name at this provider, asking for the usage of a stream where the client did not.
 fn body_for(ask: &Ask<'_>, provider: &Provider, payload: &mut Payload) -> Option<Outbound> {
-    if let (Some(model), Some(whole)) = (ask.model, payload.whole())
-        && let Some(other) = provider.model_map.get(&model.name)
-    {
-        return Some(Outbound::Held(model.replace(whole, other)));
+    let Some(whole) = payload.whole() else { return payload.take() };
+    let renamed = ask.model.and_then(|model| model.renamed(provider.model_map.get(&model.name)?));
+    let asking = ask.injection.map(|injection| (injection.place.clone(), injection.text.into()));
+    let edits: Vec<Edit> = renamed.into_iter().chain(asking).collect();
+    if edits.is_empty() {
+        return payload.take();
     }
-    payload.take()
+    Some(Outbound::Held(edited(whole, edits)))
 }
 
 /// The request to the provider, its target built by parts: the base path, the raw tail, the raw query.

@@ -15,7 +15,7 @@ use std::{
 use http::Method;
 use uuid::Uuid;
 
-use super::call::Call;
+use super::{call::Call, usage::Bill};
 use crate::{
     model::{
         id::{DrillId, RequestId},
@@ -45,6 +45,8 @@ pub struct Entry {
     pub response_bytes: u64,
     /// Bytes of the request, counted as they come.
     pub request_bytes: Option<Arc<AtomicU64>>,
+    /// What becomes of its tokens.
+    pub bill: Bill,
     at_ms: i64,
     group: Option<Arc<Group>>,
     slug: String,
@@ -72,6 +74,7 @@ impl Entry {
             streamed: false,
             response_bytes: 0,
             request_bytes: None,
+            bill: Bill::default(),
             at_ms,
             group: None,
             slug: shorten(call.slug(), 64),
@@ -193,6 +196,7 @@ impl Entry {
         {
             attempt.ended_us = total_us.saturating_sub(attempt.started_us);
         }
+        let (usage, cost_nanos) = self.bill.close(self.model.as_deref());
         let answered = self.attempts.last();
         let row = RequestRow {
             id: self.id,
@@ -216,8 +220,8 @@ impl Entry {
             error_code: self.error_code.map(str::to_owned),
             client_ip: self.client_ip.to_string(),
             streamed: self.streamed,
-            usage: None,
-            cost_nanos: None,
+            usage,
+            cost_nanos,
         };
         let user_agent = std::mem::take(&mut self.user_agent);
         self.recorder.record(RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) });

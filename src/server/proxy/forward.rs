@@ -14,6 +14,7 @@ use super::{
     error::ProxyError,
     inbound::Payload,
     select::{Candidate, Draw, Nobody, Reach},
+    usage::include::Injection,
     verdict::{self, Next},
 };
 use crate::{
@@ -57,6 +58,8 @@ struct Run<'a> {
     shared: &'a Shared,
     group: &'a Group,
     ask: Ask<'a>,
+    /// How the usage of the stream is asked for, of providers that take it.
+    injection: Option<&'a Injection>,
     may_repeat: bool,
     providers_tried: u32,
     /// The last failure: passed on when nobody is left.
@@ -98,6 +101,7 @@ pub async fn forward(
     let mut run = Run {
         shared,
         group,
+        injection: ask.injection,
         ask,
         may_repeat,
         providers_tried: 0,
@@ -156,12 +160,23 @@ impl Run<'_> {
         let started_us = entry.elapsed_us();
         candidate.permit.meet_drill(self.shared.clock.now_ms());
         self.push(&mut candidate, started_us, entry);
+        let (state, now_ms) = (candidate.provider.state.clone(), self.shared.clock.now_ms());
+        self.ask.injection = self.injection.filter(|_| !state.is_usage_refused(now_ms));
         let mut attempted = attempt(&self.ask, &candidate, payload, Freshness::Any).await;
         if let Attempted::Failed { stale: true, .. } = attempted
             && self.may_repeat
             && payload.is_replayable()
         {
             attempted = attempt(&self.ask, &candidate, payload, Freshness::Fresh).await;
+        }
+        // A field that the client did not write must not cost it the answer.
+        if self.ask.injection.is_some()
+            && let Attempted::Answer(answered) = &attempted
+            && answered.refuses_usage()
+        {
+            state.usage_refused(now_ms);
+            self.ask.injection = None;
+            attempted = attempt(&self.ask, &candidate, payload, Freshness::Any).await;
         }
         let elapsed_us = entry.elapsed_us() - started_us;
         match attempted {

@@ -26,7 +26,7 @@ use super::{
     forward::Reply,
     headers,
     late::Late,
-    reply::{Goodbye, ReplyBody},
+    reply::{Dress, Goodbye, ReplyBody},
 };
 use crate::model::request_log::AttemptOutcome;
 
@@ -111,7 +111,10 @@ impl Exchange {
 
     fn conclude(self, result: Result<Reply, ProxyError>) -> Response<ReplyBody> {
         match result {
-            Ok(reply) => self.shared.pass(reply, &self.call, self.entry, &self.ready.group, self.ready.quota),
+            Ok(reply) => {
+                let injected = self.ready.injection.is_some();
+                self.shared.pass(reply, &self.call, self.entry, &self.ready.group, self.ready.quota, injected)
+            }
             Err(error) => super::refuse(&error, self.entry),
         }
     }
@@ -135,8 +138,10 @@ impl Exchange {
         self.entry.first_byte(answered.head.status.as_u16());
         let is_stream = attempt::is_event_stream(&answered.head.headers);
         let late = if is_stream { Late::stream(comment) } else { Late::datum(comment) };
-        let dialect = Dialect::of(self.call.tail());
-        self.shared.body(answered.content, reply.candidate, self.entry, self.ready.quota, Some(dialect), Some(late))
+        let (group, injected) = (&self.ready.group, self.ready.injection.is_some());
+        let sieve = self.shared.read_usage(&answered.head, &self.call, group, injected, &mut self.entry);
+        let dress = Dress { dialect: Some(Dialect::of(self.call.tail())), late: Some(late), sieve };
+        self.shared.body(answered.content, reply.candidate, self.entry, self.ready.quota, dress)
     }
 
     /// A provider's error as the event that tells it.

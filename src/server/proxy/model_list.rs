@@ -199,6 +199,7 @@ async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id
         call,
         id,
         model: None,
+        injection: None,
         identity: true,
         rules: &group.outcome_rules,
         streams: false,

@@ -8,7 +8,11 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::multipart;
+use super::{
+    dialect::Dialect,
+    multipart,
+    usage::include::{Injection, place_of, present},
+};
 
 /// Where the body names the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub struct Wish {
     pub model: Option<ModelName>,
     /// `"stream": true`.
     pub stream: bool,
+    /// How to ask for the usage of the stream, where the client does not and its protocol has to be asked.
+    pub injection: Option<Injection>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +49,8 @@ struct Named<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stream_options: Option<&'a RawValue>,
 }
 
 impl Wish {
@@ -53,20 +61,22 @@ impl Wish {
         let in_body = match kind.get(..10) {
             _ if body.is_empty() => None,
             Some(start) if start.eq_ignore_ascii_case("multipart/") => {
-                Some(Self { model: ModelName::in_form(kind, body), stream: false })
+                Some(Self { model: ModelName::in_form(kind, body), ..Self::default() })
             }
-            _ if kind.is_empty() || kind.contains("json") => Self::in_json(body),
+            _ if kind.is_empty() || kind.contains("json") => Self::in_json(tail, body),
             _ => None,
         };
-        let Self { model, stream } = in_body.unwrap_or_default();
-        Self { model: model.or_else(|| ModelName::in_path(tail)), stream }
+        let wish = in_body.unwrap_or_default();
+        Self { model: wish.model.or_else(|| ModelName::in_path(tail)), ..wish }
     }
 
-    fn in_json(body: &Bytes) -> Option<Self> {
+    fn in_json(tail: &str, body: &Bytes) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         let named = serde_json::from_str::<Named<'_>>(text).ok()?;
         let stream = named.stream.is_some_and(|raw| raw.get() == "true");
-        Some(Self { model: named.model.and_then(|raw| ModelName::at(text, raw.get())), stream })
+        let must_ask = stream && Dialect::of(tail) == Dialect::Chat;
+        let injection = must_ask.then(|| Injection::plan(text, named.stream_options)).flatten();
+        Some(Self { model: named.model.and_then(|raw| ModelName::at(text, raw.get())), stream, injection })
     }
 }
 
@@ -84,9 +94,7 @@ impl ModelName {
 
     fn at(text: &str, raw: &str) -> Option<Self> {
         let name: Cow<'_, str> = serde_json::from_str(raw).ok()?;
-        // The raw value borrows from the body, so their distance is its place.
-        let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-        Some(Self { name: name.into_owned(), place: Place::Json(start..start + raw.len()) })
+        Some(Self { name: name.into_owned(), place: Place::Json(place_of(text, raw)) })
     }
 
     fn in_path(tail: &str) -> Option<Self> {
@@ -95,19 +103,32 @@ impl ModelName {
         (!name.is_empty()).then(|| Self { name: name.to_owned(), place: Place::Path })
     }
 
-    /// The body with another name in the same place.
-    pub fn replace(&self, body: &Bytes, other: &str) -> Bytes {
-        let (place, text) = match &self.place {
-            Place::Json(place) => (place, serde_json::Value::from(other).to_string()),
-            Place::Part(place) => (place, other.to_owned()),
-            Place::Path => return body.clone(),
-        };
-        let mut mapped = BytesMut::with_capacity(body.len() + text.len());
-        mapped.extend_from_slice(&body[..place.start]);
-        mapped.extend_from_slice(text.as_bytes());
-        mapped.extend_from_slice(&body[place.end..]);
-        mapped.freeze()
+    /// The change to a body that puts another name in the same place; `None` where that is the path.
+    pub fn renamed(&self, other: &str) -> Option<Edit> {
+        match &self.place {
+            Place::Json(place) => Some((place.clone(), serde_json::Value::from(other).to_string().into())),
+            Place::Part(place) => Some((place.clone(), other.to_owned().into())),
+            Place::Path => None,
+        }
     }
+}
+
+/// Bytes of a body, and what stands there instead.
+pub type Edit = (Range<usize>, Cow<'static, str>);
+
+/// The body with these changes, which do not overlap; every other byte stays.
+pub fn edited(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
+    edits.sort_by_key(|(place, _)| place.start);
+    let more: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut out = BytesMut::with_capacity(body.len() + more);
+    let mut at = 0;
+    for (place, text) in edits {
+        out.extend_from_slice(&body[at..place.start]);
+        out.extend_from_slice(text.as_bytes());
+        at = place.end;
+    }
+    out.extend_from_slice(&body[at..]);
+    out.freeze()
 }
 
 #[cfg(test)]
@@ -119,7 +140,7 @@ mod tests {
         let body = Bytes::from_static(b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4\" , \"x\":{\"model\":\"no\"} }");
         let found = ModelName::find(&HeaderMap::new(), "/v1/x", &body).expect("a model");
         assert_eq!(found.name, "gpt-4");
-        let mapped = found.replace(&body, "gpt-4.1 \"q\"");
+        let mapped = edited(&body, found.renamed("gpt-4.1 \"q\"").into_iter().collect());
         assert_eq!(&mapped[..], b"{ \"a\" : 1.0e2,\"model\" : \"gpt-4.1 \\\"q\\\"\" , \"x\":{\"model\":\"no\"} }");
     }
 
@@ -146,7 +167,8 @@ mod tests {
         };
         let found = ModelName::find(&headers, "/v1/audio/transcriptions", &form("whisper")).expect("a model");
         assert_eq!(found.name, "whisper");
-        assert_eq!(found.replace(&form("whisper"), "whisper-large-v3"), form("whisper-large-v3"));
+        let mapped = edited(&form("whisper"), found.renamed("whisper-large-v3").into_iter().collect());
+        assert_eq!(mapped, form("whisper-large-v3"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::{
     keepalive::{Turn, Waiting},
     late::Late,
     select::Places,
+    usage::sieve::Sieve,
 };
 use crate::{
     model::request_log::AttemptOutcome,
@@ -96,17 +97,59 @@ pub struct Passing {
     limits: TimeLimits,
     last_progress: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Set for event streams: the protocol whose error event tells the client that it broke.
-    dialect: Option<Dialect>,
+    dress: Dress,
     /// The end of draining: streams get an error event instead of a reset.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// Set when keep-alive had begun before it.
-    late: Option<Late>,
     goodbye: Option<Goodbye>,
     /// A drill let half of a part through and breaks the answer off behind it.
     halved: bool,
     ended: bool,
     _places: (Places, Option<InFlight>),
+}
+
+/// What an answer wears on its way.
+#[derive(Debug, Default)]
+pub struct Dress {
+    /// Set for event streams: the protocol whose error event tells the client that it broke.
+    pub dialect: Option<Dialect>,
+    /// Set when keep-alive had begun before it.
+    pub late: Option<Late>,
+    /// Set where the gateway asked for an event that the client did not.
+    pub sieve: Option<Sieve>,
+}
+
+impl Dress {
+    /// The bytes as they go out; `last` when nothing comes behind them.
+    fn put_on(&mut self, bytes: Bytes, last: bool) -> Bytes {
+        let bytes = match &mut self.sieve {
+            Some(sieve) if last => join(sieve.pass(bytes), sieve.end()),
+            Some(sieve) => sieve.pass(bytes),
+            None => bytes,
+        };
+        match &mut self.late {
+            Some(late) => late.dress(bytes),
+            None => bytes,
+        }
+    }
+
+    /// What stands behind the last bytes.
+    fn ending(&mut self) -> Bytes {
+        let held = self.put_on(Bytes::new(), true);
+        join(held, self.late.take().map(Late::ending).unwrap_or_default())
+    }
+
+    /// Whether bytes go out as they come, nothing held, nothing behind the last.
+    fn is_bare(&self) -> bool {
+        self.late.is_none() && self.sieve.as_ref().is_none_or(Sieve::is_empty)
+    }
+}
+
+fn join(first: Bytes, then: Bytes) -> Bytes {
+    match (first.is_empty(), then.is_empty()) {
+        (_, true) => first,
+        (true, _) => then,
+        _ => Bytes::from([first, then].concat()),
+    }
 }
 
 /// How long an answer may take.
@@ -130,10 +173,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Time limits.
     pub limits: TimeLimits,
-    /// For event streams.
-    pub dialect: Option<Dialect>,
-    /// For answers that come after comments.
-    pub late: Option<Late>,
+    /// What it wears.
+    pub dress: Dress,
     /// For event streams.
     pub closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Counts to give back.
@@ -164,15 +205,14 @@ impl ReplyBody {
             limits: parts.limits,
             last_progress: Instant::now(),
             timer: None,
-            dialect: parts.dialect,
+            dress: parts.dress,
             closing: parts.closing,
-            late: parts.late,
             goodbye: None,
             halved: false,
             ended: false,
             _places: parts.places,
         });
-        if passing.prefix.is_none() && passing.is_read() && passing.late.is_none() {
+        if passing.prefix.is_none() && passing.is_read() && passing.dress.is_bare() {
             passing.end();
         }
         Self::Passing(passing)
@@ -190,7 +230,7 @@ impl Passing {
     fn size_hint(&self) -> SizeHint {
         let ahead = self.prefix.as_ref().map_or(0, Bytes::len) as u64;
         let rest = match &self.rest {
-            _ if self.late.is_some() => None,
+            _ if self.dress.late.is_some() || self.dress.sieve.is_some() => None,
             Some((incoming, _)) => incoming.size_hint().exact(),
             None => Some(0),
         };
@@ -214,10 +254,10 @@ impl Passing {
 
     /// Nothing more comes from the provider.
     fn close(&mut self) -> Step {
-        let ending = self.late.take().map(Late::ending).filter(|ending| !ending.is_empty());
-        self.entry.response_bytes += ending.as_ref().map_or(0, Bytes::len) as u64;
+        let ending = self.dress.ending();
+        self.entry.response_bytes += ending.len() as u64;
         self.end();
-        Poll::Ready(ending.map(|ending| Ok(Frame::data(ending))))
+        Poll::Ready((!ending.is_empty()).then_some(Ok(Frame::data(ending))))
     }
 
     /// It broke after content: the provider's failure, and the client must notice.
@@ -230,8 +270,8 @@ impl Passing {
     fn stop(&mut self, outcome: AttemptOutcome, detail: &str, cx: &mut Context<'_>) -> Step {
         self.ended = true;
         self.rest = None;
-        let words = self.dialect.map(|dialect| {
-            let comment = self.late.take().map(Late::ending).unwrap_or_default();
+        let words = self.dress.dialect.map(|dialect| {
+            let comment = self.dress.late.take().map(Late::ending).unwrap_or_default();
             [&b"\n\n"[..], &error_event(dialect, self.entry.id, outcome), comment.trim_ascii_start()].concat()
         });
         self.entry.broke(outcome, detail);
@@ -244,12 +284,11 @@ impl Passing {
         match frame.into_data() {
             Ok(data) => {
                 let data = self.halve(data);
-                let data = match &mut self.late {
-                    Some(late) => late.dress(data),
-                    None => data,
-                };
+                self.entry.bill.feed(&data);
+                let last = self.is_read() && !self.halved;
+                let data = self.dress.put_on(data, last);
                 self.entry.response_bytes += data.len() as u64;
-                if self.is_read() && self.late.is_none() && !self.halved {
+                if last && self.dress.late.is_none() {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(Frame::data(data))))
@@ -270,7 +309,7 @@ impl Passing {
     /// Trailers end a body: nobody asks for what would come after them.
     fn pass_trailers(&mut self, frame: Frame<Bytes>) -> Step {
         match frame.into_trailers() {
-            Ok(mut trailers) if self.late.is_none() => {
+            Ok(mut trailers) if self.dress.is_bare() => {
                 headers::from_provider(&mut trailers, true);
                 self.end();
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))

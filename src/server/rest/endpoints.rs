@@ -143,6 +143,15 @@ endpoints! {
         Ok(Reply::ok(&key).at(key.revision))
     };
 
+    GET "/prices" View |call| {
+        let table = call.admin.prices().get(&call.who).await?;
+        Ok(Reply::ok(&table).at(table.revision))
+    };
+    PUT "/prices" Operate |call| {
+        let table = call.admin.prices().update(&call.who, call.revision()?, call.json()?).await?;
+        Ok(Reply::ok(&table).at(table.revision))
+    };
+
     GET "/users" ManageUsers |call| Ok(Reply::ok(&call.admin.users().list(&call.who, call.query()?).await?));
     POST "/users" ManageUsers |call| Ok(Reply::created(&call.admin.users().create(&call.who, call.json()?).await?));
     GET "/users/{id}" ManageUsers |call| Ok(Reply::ok(&call.admin.users().get(&call.who, call.id("user")?).await?));

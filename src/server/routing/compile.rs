@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use super::{
     check,
     policy::PathMatcher,
+    prices::Prices,
     table::{Credential, Group, GroupMemory, Key, Member, Presented, Provider, Table},
 };
 use crate::{
@@ -125,6 +126,7 @@ impl Compiler {
             checked,
             providers: stored,
             stored_groups: snapshot.groups,
+            prices: Prices::new(&snapshot.prices).map(Arc::new),
         };
         (table, faults)
     }
@@ -267,6 +269,7 @@ impl Compiler {
             sticky: group.sticky.clone(),
             outcome_rules: group.outcome_rules.clone(),
             websocket: group.websocket,
+            stream_usage: group.stream_usage,
             members,
             tiers,
             layout,
@@ -407,6 +410,7 @@ mod tests {
                 path_policy: None,
                 models: Vec::new(),
                 last_used_at_ms: None,
+                used: None,
                 revision: 0,
                 created_at_ms: 0,
                 updated_at_ms: 0,

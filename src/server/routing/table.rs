@@ -14,7 +14,7 @@ use globset::GlobSet;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::{budget::RetryBudget, policy::PathMatcher};
+use super::{budget::RetryBudget, policy::PathMatcher, prices::Prices};
 use crate::{
     model::{
         self,
@@ -44,6 +44,8 @@ pub struct Table {
     pub providers: Vec<model::provider::Provider>,
     /// Groups as stored, for views of health.
     pub stored_groups: Vec<model::group::Group>,
+    /// What tokens cost; `None` where nobody said.
+    pub prices: Option<Arc<Prices>>,
 }
 
 impl Table {
@@ -130,6 +132,8 @@ pub struct Group {
     pub outcome_rules: Vec<OutcomeRule>,
     /// Pass WebSocket upgrades on.
     pub websocket: bool,
+    /// Ask for the usage of streams whose client does not, where the kind is `llm`.
+    pub stream_usage: bool,
     /// Members, in their order.
     pub members: Vec<Member>,
     /// Tier of each member, beside `members`.

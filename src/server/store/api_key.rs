@@ -131,6 +131,7 @@ fn assemble(row: Row, groups: &[String]) -> Result<StoredApiKey, StoreError> {
         enabled: row.enabled,
         expires_at_ms: row.expires_at_ms,
         last_used_at_ms: row.last_used_at_ms,
+        used: None,
         revision: row.revision,
         created_at_ms: row.created_at_ms,
         updated_at_ms: row.updated_at_ms,

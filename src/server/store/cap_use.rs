@@ -61,6 +61,16 @@ impl Store {
         Ok(rows.into_iter().map(CapUse::from).collect())
     }
 
+    /// What these accounts used in the days and months that have not ended.
+    pub async fn cap_uses_of(&self, accounts: &[String], now_ms: i64) -> Result<Vec<CapUse>, StoreError> {
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ask = composed(of_text(accounts.len())).bind(now_ms);
+        let rows: Vec<Row> = self.log.all(ask.bind_all(accounts.iter().map(|name| name.as_str().into()))).await?;
+        Ok(rows.into_iter().map(CapUse::from).collect())
+    }
+
     /// Deletes periods that ended before this moment; returns how many rows went.
     pub async fn forget_cap_uses(&self, before_ms: i64) -> Result<u64, StoreError> {
         self.log.run(sql(FORGET_CAP_USES).bind(before_ms)).await
@@ -93,6 +103,12 @@ fn add_text(rows: usize) -> String {
     text
 }
 
+/// `SELECT … WHERE … IN ($2, …)`: constant text, its length aside.
+fn of_text(accounts: usize) -> String {
+    let marks: Vec<String> = (0..accounts).map(|index| format!("${}", index + 2)).collect();
+    format!("SELECT {COLUMNS} FROM cap_uses WHERE ends_at_ms > $1 AND account IN ({})", marks.join(", "))
+}
+
 fn bind(statement: Statement, one: &&CapUse) -> Statement {
     let statement = statement.bind(one.account.as_str()).bind(one.period.as_str());
     statement.bind(one.ends_at_ms).bind(one.requests).bind(one.tokens)
@@ -100,5 +116,9 @@ fn bind(statement: Statement, one: &&CapUse) -> Statement {
 
 /// The forms of the statement that differ in more than length, for the test that prepares all.
 pub(super) fn composed_texts() -> Vec<(String, String)> {
-    vec![("addition of one use".to_owned(), add_text(1)), ("addition of a batch".to_owned(), add_text(ROWS_PER_INSERT))]
+    vec![
+        ("addition of one use".to_owned(), add_text(1)),
+        ("addition of a batch".to_owned(), add_text(ROWS_PER_INSERT)),
+        ("uses of two accounts".to_owned(), of_text(2)),
+    ]
 }

@@ -9,6 +9,7 @@ use crate::{
         api_key::ApiKey,
         group::Group,
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, UserId},
+        price::PriceDraft,
         provider::Provider,
         user::User,
     },
@@ -73,6 +74,13 @@ pub enum Change {
     DeleteApiKey {
         /// Which one.
         id: ApiKeyId,
+        /// Revision the editor saw.
+        expect: Option<i64>,
+    },
+    /// Replaces the price table.
+    PutPrices {
+        /// The whole table.
+        draft: PriceDraft,
         /// Revision the editor saw.
         expect: Option<i64>,
     },
@@ -203,6 +211,7 @@ async fn apply(tx: &mut Tx, change: Change, stamp: Stamp) -> Result<Entry, Store
         Change::DeleteGroup { id, expect } => super::group::delete(tx, id, expect).await,
         Change::PutApiKey { key, hash, expect } => super::api_key::put(tx, key, hash, expect, stamp).await,
         Change::DeleteApiKey { id, expect } => super::api_key::delete(tx, id, expect).await,
+        Change::PutPrices { draft, expect } => super::price::put(tx, draft, expect, stamp).await,
         Change::PutFirstUser { user, password_hash } => super::user::put_first(tx, user, password_hash, stamp).await,
         Change::PutUser { user, password_hash } => super::user::put(tx, user, password_hash, stamp).await,
         Change::DeleteUser { id } => super::user::delete(tx, id).await,

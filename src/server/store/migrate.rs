@@ -31,6 +31,7 @@ macro_rules! scripts {
 const SQLITE_CONFIG: &[Migration] = scripts![
     1 "configuration" "sqlite/config/0001_configuration.sql",
     2 "connection" "sqlite/config/0002_connection.sql",
+    3 "prices" "sqlite/config/0003_prices.sql",
 ];
 const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
@@ -41,6 +42,7 @@ const SQLITE_LOG: &[Migration] = scripts![
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
     2 "connection" "postgres/config/0002_connection.sql",
+    3 "prices" "postgres/config/0003_prices.sql",
 ];
 const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",

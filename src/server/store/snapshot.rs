@@ -1,8 +1,8 @@
 //! A snapshot: all that routing needs, as it was at one revision.
 
-use crate::model::group::Group;
+use crate::model::{group::Group, price::PriceTable};
 
-use super::{Store, StoreError, StoredApiKey, StoredProvider, api_key, change, group, provider};
+use super::{Store, StoreError, StoredApiKey, StoredProvider, api_key, change, group, price, provider};
 
 /// The configuration at one revision, read in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
     /// Keys with their hashes, oldest first.
     pub api_keys: Vec<StoredApiKey>,
+    /// What tokens cost.
+    pub prices: PriceTable,
 }
 
 impl Store {
@@ -26,6 +28,7 @@ impl Store {
             providers: provider::read_all(&mut tx).await?,
             groups: group::read_all(&mut tx).await?,
             api_keys: api_key::read_all(&mut tx).await?,
+            prices: price::read(&mut tx).await?,
         })
     }
 }

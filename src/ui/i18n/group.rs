@@ -119,6 +119,8 @@ phrases! {
     websocket => "Pass WebSocket upgrades on", "转发 WebSocket 升级";
     websocket_hint => "For realtime endpoints: after the upgrade bytes pass both ways, without failover", "用于实时接口：升级后双向透传，不再故障转移";
 
+    stream_usage => "Ask for the usage of streams", "请求流的用量";
+    stream_usage_hint => "Kind llm: chat streams are sent with stream_options.include_usage, and the extra event is taken out again for clients that did not ask. Switch it off for providers that refuse the field", "仅类型为 llm 时：为聊天流加上 stream_options.include_usage，客户端未请求时会去掉多出的事件。若提供商拒绝该字段，请关闭";
     anonymous => "Access without a key", "允许无密钥访问";
     anonymous_hint => "Anybody who reaches this address spends your credentials. Limits count per client address.", "任何能访问此地址的人都会使用你的凭据。限额按客户端地址计算。";
     origins => "Browser origins", "浏览器来源";

@@ -10,6 +10,10 @@ phrases! {
     state => "State", "状态";
     rate => "Rate, rpm", "速率，rpm";
     concurrent => "At once", "并发";
+    tokens => "Tokens", "Token";
+    not_counted => "Counted for keys with a daily or monthly cap, once they are used", "仅统计设有日或月上限且已使用的密钥";
+    used_of(count: &str, cap: &str) => "{count} of {cap}", "{count}（上限 {cap}）";
+    used(tokens_day: &str, tokens_month: &str, day: &str, month: &str) => "Tokens today {tokens_day}, this month {tokens_month}. Requests today {day}, this month {month}.", "今日 token {tokens_day}，本月 {tokens_month}。今日请求 {day}，本月 {month}。";
     last_used => "Last used", "最近使用";
     expires => "Expires", "过期时间";
     never_used => "never", "从未";

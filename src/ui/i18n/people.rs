@@ -54,6 +54,15 @@ phrases! {
     thing_token => "access token", "访问令牌";
 
     general => "General", "通用";
+    prices => "Prices", "价格";
+    prices_says => "What a million tokens of each model cost. Rondo estimates the cost of each request from them; requests that have ended keep their estimate.", "各模型每百万 token 的价格。Rondo 据此估算每个请求的费用；已结束的请求保留当时的估算。";
+    no_prices => "No prices yet: requests show their tokens, but no cost. Add a line for each model, or paste a table.", "还没有价格：请求会显示 token 数，但没有费用。每个模型添加一行，或直接粘贴表格。";
+    currency => "Currency", "货币";
+    currency_hint => "Of all prices, three letters", "适用于全部价格，三个字母";
+    price_lines => "Prices", "价格表";
+    price_lines_hint => "A line each: model, input, output, cached input (may be left out). A model may be a pattern such as gpt-4*; an exact name goes first, then the longest pattern.", "每行一个：模型, 输入, 输出, 缓存输入（可省略）。模型可以是通配模式，如 gpt-4*；先按完整名称匹配，再按最长的模式匹配。";
+    price_line(number: &str) => "line {number}", "第 {number} 行";
+    thing_prices => "prices", "价格";
     transfer => "Import and export", "导入与导出";
     security => "Security", "安全";
     about => "About", "关于";

@@ -34,6 +34,11 @@ phrases! {
     drill_running => "A drill runs here already. Stop that one first", "此处已有演练在进行，请先停止它";
     switched_off => "Switched off: there is nothing to drill", "已停用，无法演练";
     weak => "Too easy to guess. Use a longer phrase", "太容易被猜到，换一个更长的短语";
+    too_many(max: u32) => "At most {max} entries", "最多 {max} 条";
+    price => "A price is a number from 0 to 100000 for a million tokens, with a point, such as 2.5", "价格须为 0 到 100000 之间的数字（每百万 token），小数用点，如 2.5";
+    cached_above => "Cached input costs more than other input. Look for swapped columns or a decimal comma", "缓存输入比普通输入还贵。请检查列是否写反，或小数是否用了逗号";
+    price_line => "Write model, input, output and, if you like, cached input, separated by commas", "按“模型, 输入, 输出[, 缓存输入]”填写，用逗号分隔";
+    currency => "Three letters such as USD or CNY", "三个字母，如 USD 或 CNY";
     origin => "An origin such as https://app.example.com", "填写来源，如 https://app.example.com";
     unreadable(message: &str) => "Cannot be read: {message}", "无法读取：{message}";
     variable(name: &str) => "The environment has no variable {name}. Set it, or write the secret itself", "环境变量 {name} 未设置。请设置它，或直接填写密钥";
@@ -69,6 +74,11 @@ pub fn say(issue: &Issue) -> String {
         Issue::DrillRunning => drill_running(l).into(),
         Issue::SwitchedOff => switched_off(l).into(),
         Issue::WeakPassword => weak(l).into(),
+        Issue::TooMany { max } => too_many(l, *max),
+        Issue::InvalidPrice => price(l).into(),
+        Issue::CachedAboveInput => cached_above(l).into(),
+        Issue::InvalidPriceLine => price_line(l).into(),
+        Issue::InvalidCurrency => currency(l).into(),
         Issue::InvalidOrigin => origin(l).into(),
         Issue::Unreadable { message } => unreadable(l, message),
         Issue::VariableUnset { name } => variable(l, name),

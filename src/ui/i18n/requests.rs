@@ -18,6 +18,16 @@ phrases! {
     way => "Providers tried", "尝试路径";
     first_byte => "First byte", "首字节";
     total => "Total", "总耗时";
+    tokens => "Tokens", "Token";
+    tokens_in_out => "Tokens in / out", "Token 输入 / 输出";
+    tokens_unknown => "Unknown: the answer told no usage that could be read", "未知：应答中没有可读取的用量";
+    tokens_estimated => "Estimated: the stream told no usage, or ended before it did", "估算：流中没有给出用量，或在给出前已中断";
+    tokens_told => "As the provider counted them", "由提供商计数";
+    cached(count: &str) => "{count} from cache", "缓存 {count}";
+    reasoning(count: &str) => "{count} reasoning", "推理 {count}";
+    cost => "Cost, estimate", "费用（估算）";
+    cost_says => "Tokens × the price table when the request ended. An estimate, not a bill", "token 数 × 请求结束时的价格表。仅为估算，并非账单";
+    cost_unknown => "Unknown: no price for this model, or its tokens are unknown", "未知：该模型没有价格，或 token 数未知";
     size => "In / out", "请求 / 响应";
     since => "Time", "时间";
     last_30m => "last 30 min", "近 30 分钟";

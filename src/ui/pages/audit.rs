@@ -67,6 +67,7 @@ fn action_words(action: &str) -> String {
         "api_key" => t!(people::thing_key),
         "user" => t!(people::thing_user),
         "token" => t!(people::thing_token),
+        "prices" => t!(people::thing_prices),
         other => other,
     };
     let verb = match verb {

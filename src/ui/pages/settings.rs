@@ -1,11 +1,12 @@
 //! Settings: moving the configuration in and out, one's own security, and what this is.
 
+pub mod prices;
 pub mod security;
 pub mod transfer;
 
 use leptos::prelude::*;
 
-use self::{security::SecurityTab, transfer::TransferTab};
+use self::{prices::PricesTab, security::SecurityTab, transfer::TransferTab};
 use crate::{
     model::user::Permission,
     ui::{
@@ -32,6 +33,7 @@ pub fn SettingsPage() -> impl IntoView {
     let transfer = Session::here().may(Permission::Transfer);
     let tab = Memo::new(move |_| state.word("tab"));
     let content = move || match tab.get().as_str() {
+        "prices" => view! { <PricesTab/> }.into_any(),
         "transfer" if transfer => view! { <TransferTab/> }.into_any(),
         "security" => view! { <SecurityTab/> }.into_any(),
         "about" => view! { <AboutTab/> }.into_any(),
@@ -40,6 +42,7 @@ pub fn SettingsPage() -> impl IntoView {
     let entries = move || {
         let all = [
             ("", "settings", t!(people::general), true),
+            ("prices", "table-2", t!(people::prices), true),
             ("transfer", "arrow-left-right", t!(people::transfer), transfer),
             ("security", "lock", t!(people::security), true),
             ("about", "info", t!(people::about), true),

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use rondo::{
-    model::{api_key::Scope, id::ProviderId},
+    model::{
+        api_key::Scope,
+        id::ProviderId,
+        price::{PriceDraft, PriceTable},
+    },
     server::{
         secret::{seal::Sealed, token::HashedKey},
         store::{Change, Store, StoreError},
@@ -31,6 +35,7 @@ contracts![
     writers_take_turns_and_lose_nothing,
     a_snapshot_shows_one_moment,
     what_was_committed_is_there_after_a_restart,
+    a_price_table_is_replaced_as_a_whole_by_whoever_saw_it_last,
 ];
 
 async fn a_fresh_store_is_empty_at_revision_zero(store: Store, _: Arc<Place>) {
@@ -38,6 +43,21 @@ async fn a_fresh_store_is_empty_at_revision_zero(store: Store, _: Arc<Place>) {
     assert_eq!(snapshot.revision, 0);
     assert!(snapshot.providers.is_empty() && snapshot.groups.is_empty() && snapshot.api_keys.is_empty());
     assert_eq!(store.verify_audit().await.expect("read"), None);
+}
+
+async fn a_price_table_is_replaced_as_a_whole_by_whoever_saw_it_last(store: Store, _: Arc<Place>) {
+    assert_eq!(store.prices().await.expect("read"), PriceTable { currency: "USD".into(), ..PriceTable::default() });
+    let draft = PriceDraft::from_lines("CNY", "gpt-4*, 2.5, 10, 1.25\nfree, 0, 0").expect("readable");
+    let put = |draft: &PriceDraft, expect| vec![Change::PutPrices { draft: draft.clone(), expect: Some(expect) }];
+    let revision = store.change("ana", 5, put(&draft, 0)).await.expect("stored");
+    let stored = store.prices().await.expect("read");
+    assert_eq!((stored.to_draft(), stored.revision, stored.updated_at_ms), (draft.clone(), revision, 5));
+    assert_eq!(store.snapshot().await.expect("read").prices, stored);
+    let late = store.change("ben", 6, put(&PriceDraft::default(), 0)).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    assert_eq!(store.prices().await.expect("read"), stored);
+    let row = store.audit(None, 1).await.expect("read").rows.remove(0);
+    assert_eq!((row.action.as_str(), row.object.as_str()), ("prices.update", "prices"));
 }
 
 async fn what_was_written_is_read_again(store: Store, _: Arc<Place>) {

@@ -10,6 +10,7 @@ use crate::model::{
     error::{ApiError, ApiResult},
     group::{AnonymousAccess, FailoverRules, GroupKind, PathPolicy, Sticky, Strategy},
     outcome_rule::OutcomeRule,
+    price::PriceDraft,
     problem::Issue,
     provider::{AuthStyle, Connection, HeaderRules, ModelRules, SecretInput, Timeouts, TlsOptions, WEIGHT_DEFAULT},
     rate_limit::UpstreamLimits,
@@ -23,6 +24,8 @@ pub(super) struct Declared {
     pub(super) providers: Vec<Spanned<ProviderEntry>>,
     /// Groups, matched by slug.
     pub(super) groups: Vec<Spanned<GroupEntry>>,
+    /// The price table.
+    pub(super) prices: Option<Spanned<PriceDraft>>,
 }
 
 /// The whole file as written.
@@ -32,6 +35,9 @@ pub(super) struct Exported {
     pub(super) providers: Vec<ProviderEntry>,
     /// Every group.
     pub(super) groups: Vec<GroupEntry>,
+    /// The price table, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prices: Option<PriceDraft>,
 }
 
 /// One provider.
@@ -112,6 +118,8 @@ pub(super) struct GroupEntry {
     pub(super) outcome_rules: Vec<OutcomeRule>,
     #[serde(default)]
     pub(super) websocket: bool,
+    #[serde(default = "yes")]
+    pub(super) stream_usage: bool,
 }
 
 /// One member, by the provider's name.
@@ -189,6 +197,11 @@ groups:
     path_policy: [{ method: POST, path: "/v1/**" }]
     providers: [{ provider: alpha, priority: 50, tier: 1 }]
     failover: { max_attempts: 3, first_output_timeout_ms: 0, keepalive_after_ms: 15000 }
+prices:
+  currency: USD
+  models:
+    - { model: gpt-4.1, input: 2, output: 8, cached_input: 0.5 }
+    - { model: "text-embedding-*", input: 0.02 }
 "#;
         let file = read(text).expect("valid");
         assert_eq!(file.providers[0].referenced.line(), 3);
@@ -197,12 +210,14 @@ groups:
         let written = Exported {
             providers: file.providers.iter().map(|entry| entry.value.clone()).collect(),
             groups: file.groups.iter().map(|entry| entry.value.clone()).collect(),
+            prices: file.prices.as_ref().map(|entry| entry.value.clone()),
         };
         let text = write(&written);
         assert!(!text.contains("sk-1"), "secrets stay here: {text}");
         let again = read(&text).expect("what is written can be read");
         assert_eq!(again.groups[0].value, written.groups[0]);
         assert_eq!(again.providers[0].value.headers, written.providers[0].headers);
+        assert_eq!(again.prices.map(|prices| prices.value), written.prices);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::{
         error::{ApiError, ApiResult},
         group::{Group, GroupDraft, Member, PathPolicy},
         id::ProviderId,
-        problem::{Issue, Problem},
+        price::{PriceDraft, PriceTable},
+        problem::{Issue, Problem, Validate},
         provider::{CredentialDraft, Provider, ProviderDraft, SecretInput},
         transfer::{ChangeKind, PlannedChange},
     },
@@ -59,6 +60,9 @@ impl Plan {
         }
         if options.prune {
             plan.prune_providers(declared, &before);
+        }
+        if let Some(entry) = &declared.prices {
+            plan.prices(entry, &before.prices);
         }
         if plan.problems.is_empty() { Ok(plan) } else { Err(ApiError::Invalid { problems: plan.problems }) }
     }
@@ -129,6 +133,20 @@ impl Plan {
         self.report.push(PlannedChange { object: "group".into(), name: entry.slug.clone(), kind, fields });
         if kind != ChangeKind::Unchanged {
             self.changes.push(Change::PutGroup { group, expect: stored.map(|group| group.revision) });
+        }
+    }
+
+    /// The price table is replaced as a whole; a file without one leaves it alone.
+    fn prices(&mut self, entry: &Spanned<PriceDraft>, before: &PriceTable) {
+        let (line, draft) = (entry.referenced.line(), &entry.value);
+        if let Err(problems) = draft.validate() {
+            return self.refuse(line, "prices", &draft.currency, ApiError::Invalid { problems });
+        }
+        let fields = difference(&before.to_draft(), draft);
+        let kind = kind(true, &fields);
+        self.report.push(PlannedChange { object: "prices".into(), name: draft.currency.clone(), kind, fields });
+        if kind != ChangeKind::Unchanged {
+            self.changes.push(Change::PutPrices { draft: draft.clone(), expect: Some(before.revision) });
         }
     }
 
@@ -311,6 +329,7 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         sticky,
         outcome_rules,
         websocket,
+        stream_usage,
         ..
     } = entry.clone();
     let path_policy = entry.path_policy.clone().unwrap_or_else(|| PathPolicy::default_for(kind));
@@ -329,6 +348,7 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         sticky,
         outcome_rules,
         websocket,
+        stream_usage,
         members,
     })
 }

@@ -19,7 +19,8 @@ pub(super) fn exported(snapshot: &Snapshot) -> Exported {
     let names = names(snapshot);
     let mut groups: Vec<GroupEntry> = snapshot.groups.iter().map(|group| group_entry(group, &names)).collect();
     groups.sort_by(|a, b| a.slug.cmp(&b.slug));
-    Exported { providers, groups }
+    let prices = (!snapshot.prices.models.is_empty()).then(|| snapshot.prices.to_draft());
+    Exported { providers, groups, prices }
 }
 
 /// Names of providers by id.
@@ -76,6 +77,7 @@ pub(super) fn group_entry(group: &Group, names: &BTreeMap<ProviderId, String>) -
         sticky: group.sticky.clone(),
         outcome_rules: group.outcome_rules.clone(),
         websocket: group.websocket,
+        stream_usage: group.stream_usage,
     }
 }
 
@@ -106,7 +108,7 @@ fn flatten(path: &str, value: &Value, out: &mut BTreeMap<String, String>) {
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
             for (index, item) in items.iter().enumerate() {
-                let name = ["label", "provider"].into_iter().find_map(|key| item.get(key)?.as_str());
+                let name = ["label", "provider", "model"].into_iter().find_map(|key| item.get(key)?.as_str());
                 let name = name.map_or_else(|| index.to_string(), str::to_owned);
                 flatten(&format!("{path}[{name}]"), item, out);
             }

@@ -79,6 +79,7 @@ fn group(members: &[(u128, u32)]) -> Group {
         sticky: Sticky::default(),
         outcome_rules: Vec::new(),
         websocket: false,
+        stream_usage: true,
         members: members.iter().map(member).collect(),
         revision: 1,
         created_at_ms: 0,

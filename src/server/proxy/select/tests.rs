@@ -76,12 +76,19 @@ fn group(strategy: Strategy, specs: &[Spec]) -> Arc<Group> {
         sticky: Sticky::default(),
         outcome_rules: Vec::new(),
         websocket: false,
+        stream_usage: true,
         members: members.collect(),
         revision: 1,
         created_at_ms: 0,
         updated_at_ms: 0,
     };
-    let snapshot = Snapshot { revision: 1, providers, groups: vec![group], api_keys: Vec::new() };
+    let snapshot = Snapshot {
+        revision: 1,
+        providers,
+        groups: vec![group],
+        api_keys: Vec::new(),
+        prices: crate::model::price::PriceTable::default(),
+    };
     let mut compiler = Compiler::new(key, Board::new(0), AddressPolicy::default());
     let (table, faults) = compiler.compile(snapshot, 0);
     assert!(faults.is_empty(), "{faults:?}");

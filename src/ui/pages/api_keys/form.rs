@@ -2,7 +2,7 @@
 
 use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
-use super::created::day;
+use super::{created::day, list::use_words};
 use crate::{
     api::api_keys::{AddApiKey, create_api_key, get_api_key, update_api_key},
     model::{
@@ -96,6 +96,10 @@ pub fn KeyForm(
             save.dispatch(draft);
         }
     };
+    let use_line = stored.with_untracked(|key| {
+        let used = key.as_ref().filter(|key| key.used.is_some());
+        used.map(|key| view! { <p class="caption">{use_words(key)}</p> })
+    });
     let name = editor.text("name", |draft| draft.name.clone(), |draft, text| draft.name = text);
     let enabled = editor.flag("enabled", |draft| draft.enabled, |draft, on| draft.enabled = on);
     view! {
@@ -106,6 +110,7 @@ pub fn KeyForm(
                 <ConflictCard conflict editor/>
                 <TextField bound=name label=t!(form::name) hint=t!(key::name_hint) name="basics[name]"/>
                 <ScopeField editor groups/>
+                {use_line}
                 <Limits editor/>
                 <Narrower editor/>
                 {(!is_new).then(|| view! { <Switch flag=enabled label=t!(form::enabled) hint=t!(key::enabled_hint)/> })}

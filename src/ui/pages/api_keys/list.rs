@@ -185,6 +185,7 @@ fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState
             <th scope="col">{t!(key::state)}</th>
             <SortHead state column="rpm" title=t!(key::rate) class="num" figures=true/>
             <th scope="col" class="num mid">{t!(key::concurrent)}</th>
+            <th scope="col" class="num mid">{t!(key::tokens)}</th>
             <SortHead state column="last_used" title=t!(key::last_used) class="num" figures=true/>
             <SortHead state column="expires" title=t!(key::expires) class="num mid"/>
             <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
@@ -202,7 +203,7 @@ fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState
             reading=paged.reading
             none_match=t!(key::none_match)
         >
-            <For each=move || paged.rows() key=|key| (key.id, key.revision, key.last_used_at_ms) children=row/>
+            <For each=move || paged.rows() key=|key| (key.id, key.revision, key.last_used_at_ms, key.used) children=row/>
         </ListFrame>
     }
     .into_any()
@@ -228,6 +229,7 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
     };
     let at_once =
         if key.limits.concurrency == 0 { "–".to_owned() } else { format::count(key.limits.concurrency.into()) };
+    let (tokens, tokens_say) = tokens_of(&key);
     let used_at = key.last_used_at_ms;
     let used = move || {
         used_at.map_or_else(|| t!(key::never_used).to_owned(), |at_ms| format::age(at_ms, clock.now_ms(), language()))
@@ -250,6 +252,7 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
             <td class="end">{now}</td>
             <td class="num away">{rpm.clone()}</td>
             <td class="num mid away">{at_once}</td>
+            <td class="num mid away" title=tokens_say>{tokens}</td>
             <td class="num away text-ink-3">{used}</td>
             <td class="num mid away"><Expiry at_ms=key.expires_at_ms/></td>
             <td class="away"><RowMenu id name enabled state/></td>
@@ -257,6 +260,36 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
         </tr>
     }
     .into_any()
+}
+
+/// Tokens of the day, or of the month where only that is capped, beside the cap; and what that means.
+fn tokens_of(key: &ApiKey) -> (String, String) {
+    let Some(used) = key.used else { return ("–".to_owned(), t!(key::not_counted).to_owned()) };
+    let limits = &key.limits;
+    let (tokens, cap) = if limits.tokens_per_day == 0 && limits.tokens_per_month > 0 {
+        (used.tokens_this_month, limits.tokens_per_month)
+    } else {
+        (used.tokens_today, limits.tokens_per_day)
+    };
+    let shown = |count: u64| format::compact_text(count, language());
+    let figure = if cap == 0 { shown(tokens) } else { format!("{} / {}", shown(tokens), shown(cap)) };
+    (figure, use_words(key))
+}
+
+/// `Tokens today 1,200 of 50,000, this month 8,000. Requests today 7, this month 70 of 1,000.`
+pub(crate) fn use_words(key: &ApiKey) -> String {
+    let (used, limits) = (key.used.unwrap_or_default(), &key.limits);
+    let of = |count: u64, cap: u64| match cap {
+        0 => format::count(count),
+        cap => t!(key::used_of, &format::count(count), &format::count(cap)),
+    };
+    t!(
+        key::used,
+        &of(used.tokens_today, limits.tokens_per_day),
+        &of(used.tokens_this_month, limits.tokens_per_month),
+        &of(used.requests_today, limits.requests_per_day),
+        &of(used.requests_this_month, limits.requests_per_month)
+    )
 }
 
 #[component]

@@ -5,11 +5,11 @@ use leptos_router::hooks::{use_navigate, use_params_map};
 
 use super::{Around, names::Names, rows::attempt_glyph, waterfall::waterfall};
 use crate::{
-    api::requests::get_request,
+    api::{prices::price_currency, requests::get_request},
     model::{
         error::ApiError,
         id::RequestId,
-        request_log::{Choice, RequestDetail, SkipReason, Skipped},
+        request_log::{Choice, RequestDetail, RequestRow, SkipReason, Skipped},
     },
     ui::{
         clock::Clock,
@@ -38,11 +38,12 @@ pub fn RequestDrawer() -> impl IntoView {
         }
     };
     let detail = Resource::new_blocking(move || id.get(), read);
+    let currency = Resource::new(|| (), |()| async { price_currency().await.unwrap_or_default() });
     let face = move || {
         Suspend::new(async move {
-            let names = around.names.await;
+            let (names, currency) = (around.names.await, currency.await);
             match detail.await {
-                Ok(detail) => body(&detail, &names),
+                Ok(detail) => body(&detail, &names, &currency),
                 Err(error) => {
                     if matches!(error, ApiError::NotFound { .. }) {
                         tell_lost();
@@ -118,7 +119,7 @@ fn keys(id: Memo<Option<RequestId>>, around: Around) {
     });
 }
 
-fn body(detail: &RequestDetail, names: &Names) -> AnyView {
+fn body(detail: &RequestDetail, names: &Names, currency: &str) -> AnyView {
     let clock = Clock::here();
     let row = &detail.row;
     let (id, at_ms) = (row.id.to_string(), row.at_ms);
@@ -146,6 +147,8 @@ fn body(detail: &RequestDetail, names: &Names) -> AnyView {
             {fact(t!(requests::first_byte), format::maybe_latency(row.first_byte_us, language()), true)}
             {fact(t!(requests::total), format::latency_text(row.total_us.max(1), language()), true)}
             {fact(t!(requests::bytes), bytes, false)}
+            {tokens(row)}
+            {cost(row, currency)}
             {fact(t!(requests::key), key, false)}
             {fact(t!(requests::model), dash(row.model.as_deref().unwrap_or_default()), false)}
             {fact(t!(requests::client), dash(&row.client_ip), false)}
@@ -158,6 +161,35 @@ fn body(detail: &RequestDetail, names: &Names) -> AnyView {
         {reasons(detail)}
     }
     .into_any()
+}
+
+/// Tokens in and out, and what of them was cached or reasoning; an estimate is marked.
+fn tokens(row: &RequestRow) -> AnyView {
+    let usage = row.usage.unwrap_or_default();
+    let figure = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), format::count);
+    let parts = [
+        usage.cached.filter(|count| *count > 0).map(|count| t!(requests::cached, &format::count(count))),
+        usage.reasoning.filter(|count| *count > 0).map(|count| t!(requests::reasoning, &format::count(count))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let says = match row.usage {
+        None => t!(requests::tokens_unknown),
+        Some(usage) if usage.estimated => t!(requests::tokens_estimated),
+        Some(_) => t!(requests::tokens_told),
+    };
+    let mark = if usage.estimated { "≈ " } else { "" };
+    let value = format!("{mark}{} / {}", figure(usage.input), figure(usage.output));
+    let value = if row.usage.is_none() { "–".to_owned() } else { value };
+    let more =
+        (!parts.is_empty()).then(|| view! { <span class="caption block">{parts.join(t!(requests::comma))}</span> });
+    view! { <div class="min-w-0"><dt>{t!(requests::tokens_in_out)}</dt><dd class="wrap-anywhere" title=says>{value}{more}</dd></div> }.into_any()
+}
+
+/// What it cost, about.
+fn cost(row: &RequestRow, currency: &str) -> AnyView {
+    let value = row.cost_nanos.map_or_else(|| "–".to_owned(), |nanos| format!("≈ {}", format::cost(nanos, currency)));
+    let says = if row.cost_nanos.is_some() { t!(requests::cost_says) } else { t!(requests::cost_unknown) };
+    view! { <div class="min-w-0"><dt>{t!(requests::cost)}</dt><dd title=says>{value}</dd></div> }.into_any()
 }
 
 fn fact(name: &'static str, value: String, strong: bool) -> AnyView {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::Around;
 use crate::{
-    model::request_log::{AttemptOutcome, LogLine, Outcome},
+    model::request_log::{AttemptOutcome, LogLine, Outcome, RequestRow},
     ui::{
         clock::Clock,
         components::status::{OutcomeWord, outcome_glyph},
@@ -28,6 +28,7 @@ pub fn Head() -> impl IntoView {
             <span class="log-way">{t!(requests::way)}</span>
             <span class="log-first">{t!(requests::first_byte)}</span>
             <span class="log-total">{t!(requests::total)}</span>
+            <span class="log-tokens">{t!(requests::tokens)}</span>
             <span class="log-size">{t!(requests::size)}</span>
         </div>
     }
@@ -66,11 +67,24 @@ fn row(line: LogLine, around: Around, clock: Clock) -> AnyView {
                 <span class="log-way">{way(&line)}</span>
                 <span class="log-first">{format::maybe_latency(row.first_byte_us, language())}</span>
                 <span class="log-total">{format::latency_text(row.total_us.max(1), language())}</span>
+                {tokens(row)}
                 <span class="log-size">{size}</span>
             </a>
         </li>
     }
     .into_any()
+}
+
+/// Tokens in and out; `–` where they are unknown, and a mark where they are estimated.
+fn tokens(row: &RequestRow) -> AnyView {
+    let (Some(usage), language) = (row.usage, language()) else {
+        return view! { <span class="log-tokens" title=t!(requests::tokens_unknown)>"–"</span> }.into_any();
+    };
+    let figure =
+        |count: Option<u64>| count.map_or_else(|| "–".to_owned(), |count| format::compact_text(count, language));
+    let mark = if usage.estimated { "≈ " } else { "" };
+    let says = if usage.estimated { t!(requests::tokens_estimated) } else { t!(requests::tokens_told) };
+    view! { <span class="log-tokens" title=says>{format!("{mark}{} / {}", figure(usage.input), figure(usage.output))}</span> }.into_any()
 }
 
 /// Colour of the code: that of the outcome, quiet when nothing is wrong.
