@@ -1,5 +1,5 @@
 # Thin on purpose: each target is a line over scripts/, which can be read and run alone.
-.PHONY: help run dev build test soak fuzz lint fmt demo db-shell bench
+.PHONY: help run dev build test soak fuzz lint fmt demo db-shell bench seed-logs
 
 help:      ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+): *## */  make \1\t/' | expand -t 18
@@ -36,3 +36,6 @@ db-shell:  ## a console on the database that DATABASE_URL names
 
 bench:     ## figures: CPU per request beside nginx, or SCENARIO=streams, SCENARIO=readers
 	@scripts/bench $(SCENARIO)
+
+seed-logs: ## ROWS (10,000,000) made-up rows for the request log, over the last 30 days; stop the server first
+	@scripts/rondo seed-logs --rows $(or $(ROWS),10000000)

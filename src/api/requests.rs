@@ -6,24 +6,43 @@ use super::browser::Browser;
 use crate::model::{
     error::ApiError,
     id::RequestId,
-    page::Stretch,
-    request_log::{LogLine, RequestDetail, RequestFilter},
+    request_log::{ExportProgress, LogLine, LogPage, RequestCount, RequestDetail, RequestFilter},
 };
 
 /// A stretch of the log, newest first, with the way each troubled request took.
 #[server(client = Browser, prefix = "/rpc", endpoint = "requests/list", input = Json)]
-pub async fn list_requests(filter: RequestFilter) -> Result<Stretch<LogLine>, ApiError> {
+pub async fn list_requests(filter: RequestFilter) -> Result<LogPage<LogLine>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
-    let stretch = admin.requests().list(&who, filter).await?;
-    let mut lines = Vec::with_capacity(stretch.rows.len());
-    for row in stretch.rows {
-        // One attempt that answered is told by the row itself; the rest is read by key.
-        let tried =
-            if LogLine::needs_attempts(&row) { admin.requests().get(&who, row.id).await?.attempts } else { Vec::new() };
-        lines.push(LogLine::new(row, &tried));
-    }
-    Ok(Stretch { rows: lines, older: stretch.older })
+    Ok(admin.requests().search(&who, filter).await?.map(|detail| {
+        // One attempt that answered is told by the row itself.
+        let tried = if LogLine::needs_attempts(&detail.row) { detail.attempts.as_slice() } else { &[] };
+        LogLine::new(detail.row, tried)
+    }))
+}
+
+/// How many rows a filter finds, as far as counting goes.
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/count", input = Json)]
+pub async fn count_requests(filter: RequestFilter) -> Result<RequestCount, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.requests().count(&who, filter).await
+}
+
+/// How far an export is, by the number it was given when it was asked for.
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/watch_export")]
+pub async fn watch_export(watch: RequestId) -> Result<Option<ExportProgress>, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.requests().export_progress(&who, watch.0)
+}
+
+/// Ends an export.
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/end_export")]
+pub async fn end_export(watch: RequestId) -> Result<(), ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::View).await?;
+    admin.requests().end_export(&who, watch.0)
 }
 
 /// The newest requests that another provider saved, that failed, or that broke.

@@ -368,6 +368,42 @@ pub struct RequestCount {
     pub more: bool,
 }
 
+/// A page of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage<T> {
+    /// The rows, newest first.
+    pub rows: Vec<T>,
+    /// Pass it back as `before` for older rows; `None` at the end.
+    pub older: Option<String>,
+    /// Until when the log was read, unix milliseconds, where the search stopped before the page was full: a filter
+    /// that finds little is asked again from `older`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached_ms: Option<i64>,
+    /// Requests of this stretch whose rows were lost.
+    #[serde(default)]
+    pub lost: u64,
+    /// Parts of the log that were damaged and set aside, by name.
+    #[serde(default)]
+    pub damaged: Vec<String>,
+}
+
+impl<T> LogPage<T> {
+    /// The same page with other rows.
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> LogPage<U> {
+        let Self { rows, older, reached_ms, lost, damaged } = self;
+        LogPage { rows: rows.into_iter().map(row).collect(), older, reached_ms, lost, damaged }
+    }
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportProgress {
+    /// Rows sent so far.
+    pub rows: u64,
+    /// Whether it is over.
+    pub ended: bool,
+}
+
 /// A row of the log with the way its request took, as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {

@@ -17,6 +17,7 @@ mod prices;
 mod principal;
 mod providers;
 mod refusal;
+mod requests;
 mod sessions;
 mod setup;
 mod tokens;
@@ -29,11 +30,12 @@ pub use self::{
     api_keys::ApiKeys,
     drills::DrillBook,
     groups::Groups,
-    insight::{Audit, Health, Requests, Stats},
+    insight::{Audit, Health, Stats},
     passwords::Passwords,
     prices::Prices,
     principal::Principal,
     providers::Providers,
+    requests::{Export, ExportBroken, Requests},
     setup::Setup,
     tokens::{AccessToken, Tokens},
     transfer::{ApplyOptions, Transfer},
@@ -87,12 +89,19 @@ struct Inner {
     tools: Tools,
     passwords: Passwords,
     setup_token: setup::Token,
+    exports: requests::Exports,
 }
 
 impl Admin {
     /// The services.
     pub fn new(tools: Tools) -> Self {
-        Self(Arc::new(Inner { tools, passwords: Passwords::default(), setup_token: setup::Token::default() }))
+        let (passwords, setup_token) = (Passwords::default(), setup::Token::default());
+        Self(Arc::new(Inner { tools, passwords, setup_token, exports: requests::Exports::default() }))
+    }
+
+    /// Exports of the log under way.
+    fn exports(&self) -> &requests::Exports {
+        &self.0.exports
     }
 
     /// Providers and their credentials.

@@ -6,6 +6,7 @@
 
 mod call;
 pub mod endpoints;
+mod export;
 mod problem;
 
 use axum::{

@@ -218,3 +218,90 @@ async fn the_declarative_file_goes_in_and_comes_out_over_rest() {
         "the server's environment is not for files from the network: {body}"
     );
 }
+
+/// A log of 450 requests, the oldest of them with words a spreadsheet would run.
+async fn logged(api: &Api) -> Vec<String> {
+    let mut seeds = rondo::serve::seed::Seeds::new(3);
+    let mut requests: Vec<_> = (0..450).map(|n| seeds.request(1_700_000_000_000 + n)).collect();
+    requests[0].row.path = "=HYPERLINK(\"http://evil\",\"100%_\")".into();
+    requests[0].user_agent = "two\r\nlines".into();
+    api.stand.foundation.store.append_requests(&requests, 7).await.expect("written");
+    let mut ids: Vec<String> = requests.iter().map(|detail| detail.row.id.to_string()).collect();
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    ids
+}
+
+#[tokio::test]
+async fn the_log_is_exported_whole_as_csv_and_as_json_lines() {
+    let api = Api::new().await;
+    let ids = logged(&api).await;
+    let token = api.token(Role::Viewer).await;
+    let watch = "01890000-0000-7000-8000-000000000001";
+    let (status, headers, body) =
+        api.call(&token, Method::GET, &format!("/requests/export?watch={watch}"), Value::Null).await;
+    assert_eq!(
+        (status, &headers[header::CONTENT_TYPE]),
+        (StatusCode::OK, &"text/csv; charset=utf-8".parse().expect("a value"))
+    );
+    assert_eq!(headers[header::CONTENT_DISPOSITION], "attachment; filename=\"requests.csv\"");
+    let text = body.as_str().expect("text");
+    assert!(text.starts_with("id,time,group,"), "{}", &text[..80]);
+    let found: Vec<&str> =
+        text.lines().filter_map(|line| ids.iter().map(String::as_str).find(|id| line.starts_with(id))).collect();
+    assert_eq!(found, ids, "every row, newest first");
+    assert!(text.contains("\"'=HYPERLINK(\"\"http://evil\"\",\"\"100%_\"\")\""), "a formula is text");
+    assert!(text.contains("\"two\r\nlines\""), "a line break stays inside of its field");
+    let id = watch.parse().expect("an id");
+    let told = api.stand.admin.requests().export_progress(&owner(), id).expect("allowed").expect("known");
+    assert_eq!((told.rows, told.ended), (450, true));
+
+    let (_, headers, body) =
+        api.call(&token, Method::GET, "/requests/export?format=ndjson&text=100%25_", Value::Null).await;
+    assert_eq!(headers[header::CONTENT_TYPE], "application/x-ndjson");
+    assert_eq!(body["row"]["id"], ids[449].as_str(), "one line is one value");
+    let (status, ..) = api.call(&token, Method::GET, "/requests/export?format=xml", Value::Null).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn an_export_that_is_ended_breaks_off() {
+    let api = Api::new().await;
+    logged(&api).await;
+    let watch = uuid::Uuid::from_u128(9);
+    let requests = api.stand.admin.requests();
+    let mut export = requests.export(&owner(), Default::default(), Some(watch)).expect("allowed");
+    assert_eq!(export.next().await.expect("a page").expect("read").len(), 200);
+    requests.end_export(&owner(), watch).expect("allowed");
+    assert_eq!(export.next().await.expect("an error").expect_err("ended").to_string(), "the export was ended");
+    assert!(export.next().await.is_none());
+    drop(export);
+    let told = requests.export_progress(&owner(), watch).expect("allowed").expect("known");
+    assert_eq!((told.rows, told.ended), (200, true));
+}
+
+#[tokio::test]
+async fn a_range_that_no_row_can_be_in_names_its_field() {
+    let api = Api::new().await;
+    let ids = logged(&api).await;
+    let token = api.token(Role::Viewer).await;
+    let year_one = -62_135_596_800_000_i64;
+    for (query, field) in [
+        (format!("from_ms={year_one}"), "from_ms"),
+        ("to_ms=999999999999999".to_owned(), "to_ms"),
+        ("from_ms=2000&to_ms=1000".to_owned(), "to_ms"),
+        ("status=1000".to_owned(), "status"),
+        (format!("text={}", "x".repeat(201)), "text"),
+    ] {
+        for path in ["/requests", "/requests/count", "/requests/export"] {
+            let (status, _, body) = api.call(&token, Method::GET, &format!("{path}?{query}"), Value::Null).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {query}: {body}");
+            assert!(body.to_string().contains(&format!("\"{field}\"")), "{path} {query}: {body}");
+        }
+    }
+    let (_, _, page) = api.call(&token, Method::GET, "/requests?limit=2", Value::Null).await;
+    assert_eq!((page["rows"][0]["id"].as_str(), page["lost"].as_u64()), (Some(ids[0].as_str()), Some(0)));
+    let (_, _, all) = api.call(&token, Method::GET, &format!("/requests?id={}", ids[3]), Value::Null).await;
+    assert_eq!(all["rows"].as_array().map(Vec::len), Some(1));
+    let (_, _, count) = api.call(&token, Method::GET, "/requests/count", Value::Null).await;
+    assert_eq!(count, json!({"rows": 450, "more": false}));
+}

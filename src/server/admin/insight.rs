@@ -1,39 +1,19 @@
-//! What there is to see: the request log, statistics, health, the audit trail. Read only.
+//! What there is to see: statistics, health, the audit trail. Read only.
 
 use super::{Admin, Live, Principal, paging, refusal};
 use crate::{
     model::{
         audit::AuditRow,
-        error::{ApiError, ApiResult},
+        error::ApiResult,
         health::{HealthEvent, ProviderHealth},
-        id::{GroupId, RequestId},
+        id::GroupId,
         page::Stretch,
         provider::Provider,
-        request_log::{RequestDetail, RequestFilter, RequestRow},
         stats::{Overview, ProviderColumn, ProviderStats, Range},
         user::Permission,
     },
     server::store::Snapshot,
 };
-
-/// The request log.
-#[derive(Clone, Copy)]
-pub struct Requests<'a>(pub(super) &'a Admin);
-
-impl Requests<'_> {
-    /// A stretch of the log, newest first.
-    pub async fn list(self, who: &Principal, filter: RequestFilter) -> ApiResult<Stretch<RequestRow>> {
-        who.require(Permission::View)?;
-        self.0.store().requests(&filter).await.map_err(refusal::of_store)
-    }
-
-    /// One request in full.
-    pub async fn get(self, who: &Principal, id: RequestId) -> ApiResult<RequestDetail> {
-        who.require(Permission::View)?;
-        let found = self.0.store().request(id).await.map_err(refusal::of_store)?;
-        found.ok_or_else(|| ApiError::NotFound { what: "request".into() })
-    }
-}
 
 /// Statistics.
 #[derive(Clone, Copy)]

@@ -104,15 +104,16 @@ fn unreadable(field: &str, message: &str) -> ApiError {
 pub(super) struct Reply {
     status: StatusCode,
     kind: &'static str,
-    body: String,
+    body: Body,
     revision: Option<i64>,
+    file: Option<&'static str>,
 }
 
 impl Reply {
     /// 200 with a value.
     pub(super) fn ok(value: &impl Serialize) -> Self {
         let body = serde_json::to_string(value).expect("model types are JSON");
-        Self { status: StatusCode::OK, kind: "application/json", body, revision: None }
+        Self { status: StatusCode::OK, kind: "application/json", body: body.into(), revision: None, file: None }
     }
 
     /// 201 with the new value.
@@ -122,12 +123,18 @@ impl Reply {
 
     /// 204.
     pub(super) fn done() -> Self {
-        Self { status: StatusCode::NO_CONTENT, kind: "", body: String::new(), revision: None }
+        Self { status: StatusCode::NO_CONTENT, kind: "", body: Body::empty(), revision: None, file: None }
     }
 
     /// 200 with a declarative file.
     pub(super) fn yaml(text: String) -> Self {
-        Self { status: StatusCode::OK, kind: "application/yaml; charset=utf-8", body: text, revision: None }
+        let kind = "application/yaml; charset=utf-8";
+        Self { status: StatusCode::OK, kind, body: text.into(), revision: None, file: None }
+    }
+
+    /// 200 with a file to be saved, sent while it is made.
+    pub(super) fn file(body: Body, kind: &'static str, name: &'static str) -> Self {
+        Self { status: StatusCode::OK, kind, body, revision: None, file: Some(name) }
     }
 
     /// Adds the record's revision as `ETag`.
@@ -138,13 +145,18 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if !self.kind.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(name) = self.file {
+            let told = format!("attachment; filename=\"{name}\"");
+            let told = HeaderValue::from_str(&told).expect("names of files here are plain");
+            headers.insert(header::CONTENT_DISPOSITION, told);
+        }
         if let Some(revision) = self.revision {
             let tag = HeaderValue::from_str(&format!("\"{revision}\"")).expect("digits in quotes");
             headers.insert(header::ETAG, tag);

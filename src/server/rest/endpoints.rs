@@ -5,7 +5,10 @@ use std::{future::Future, pin::Pin};
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Reply};
+use super::{
+    call::{Call, Reply},
+    export,
+};
 use crate::{
     model::{
         error::ApiResult,
@@ -169,6 +172,12 @@ endpoints! {
     };
 
     GET "/requests" View |call| Ok(Reply::ok(&call.admin.requests().list(&call.who, call.query()?).await?));
+    GET "/requests/count" View |call| Ok(Reply::ok(&call.admin.requests().count(&call.who, call.query()?).await?));
+    GET "/requests/export" View |call| {
+        let wanted: ExportQuery = call.query()?;
+        let export = call.admin.requests().export(&call.who, call.query()?, wanted.watch)?;
+        Ok(Reply::file(export::body(export, wanted.format), wanted.format.content_type(), wanted.format.file_name()))
+    };
     GET "/requests/{id}" View |call| {
         Ok(Reply::ok(&call.admin.requests().get(&call.who, call.id("request")?).await?))
     };
@@ -187,6 +196,15 @@ endpoints! {
         let options = ApplyOptions { dry_run: wanted.dry_run, prune: wanted.prune, ..ApplyOptions::default() };
         Ok(Reply::ok(&call.admin.transfer().apply(&call.who, call.text()?, options).await?))
     };
+}
+
+/// What an export takes beside the filter.
+#[derive(Deserialize, Serialize)]
+struct ExportQuery {
+    #[serde(default)]
+    format: export::Form,
+    /// Any UUID: progress can be asked for by it.
+    watch: Option<uuid::Uuid>,
 }
 
 #[derive(Deserialize, Serialize)]

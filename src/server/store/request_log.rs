@@ -11,7 +11,11 @@ mod segments;
 mod sieve;
 mod walk;
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{
+    borrow::Borrow,
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use uuid::Uuid;
 
@@ -38,7 +42,7 @@ use crate::model::{
 };
 
 /// Rows and blocks one search reads at most beyond those that straddle its start; then it answers how far it came.
-const SCAN: Effort = Effort { rows: 300_000, blocks: 1_500 };
+const SCAN: (u32, u32) = (300_000, 1_500);
 
 /// Rows that were lost before they could be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,13 +135,13 @@ impl Store {
         let start = range.first_below;
         let mut walk = Walk::new(&self.requests, range).await?;
         let mut page = Page { rows: BTreeMap::new(), limit };
-        let mut effort = SCAN;
+        let (mut effort, mut begun) = (self.effort(), false);
         while let Some((segment, head)) = walk.next().await? {
             if page.is_full_above(head.last) {
                 break;
             }
-            // What straddles the start is always read, so that every answer comes nearer to the end.
-            if head.last < start && !effort.spend(&head) {
+            // What straddles the start and one block more are always read: every answer comes nearer to the end.
+            if head.last < start && std::mem::replace(&mut begun, true) && !effort.spend(&head) {
                 return Ok(page.stopped_at(head.last));
             }
             self.read_block(&segment, &head, |block| page.take(&sieve, block)).await?;
@@ -166,7 +170,7 @@ impl Store {
         let range = sieve.range();
         let marks = range.marks.len();
         let mut walk = Walk::new(&self.requests, range).await?;
-        let (mut rows, mut effort) = (0_u64, SCAN);
+        let (mut rows, mut effort) = (0_u64, self.effort());
         while let Some((segment, head)) = walk.next().await? {
             if rows > COUNT_MAX {
                 break;
@@ -254,6 +258,15 @@ impl Store {
         self.requests.limit(limits);
     }
 
+    /// Says how long a search may read before it answers how far it came; 150 ms without.
+    pub fn limit_search(&self, patience: Duration) {
+        self.requests.limit_search(patience);
+    }
+
+    fn effort(&self) -> Effort {
+        Effort { rows: SCAN.0, blocks: SCAN.1, until: Instant::now() + self.requests.patience() }
+    }
+
     /// Drops whole segments: those that hold nothing newer than the days that are kept, then the oldest until
     /// all are within their bytes. Returns how many went.
     pub async fn trim_requests(&self, now_ms: i64) -> Result<u64, StoreError> {
@@ -278,12 +291,13 @@ impl Store {
 struct Effort {
     rows: u32,
     blocks: u32,
+    until: Instant,
 }
 
 impl Effort {
     /// `false` when it is used up.
     fn spend(&mut self, head: &Head) -> bool {
-        if self.blocks == 0 || self.rows == 0 {
+        if self.blocks == 0 || self.rows == 0 || Instant::now() > self.until {
             return false;
         }
         self.blocks -= 1;

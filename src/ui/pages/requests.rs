@@ -8,8 +8,17 @@ use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location, hooks::use_query_map};
 
 use crate::{
-    api::{api_keys::all_api_keys, groups::all_groups, providers::all_providers, requests::list_requests},
-    model::{error::ApiError, id::RequestId, page::Stretch, request_log::LogLine},
+    api::{
+        api_keys::all_api_keys,
+        groups::all_groups,
+        providers::all_providers,
+        requests::{count_requests, list_requests},
+    },
+    model::{
+        error::ApiError,
+        id::RequestId,
+        request_log::{LogLine, LogPage, RequestCount, RequestFilter},
+    },
     ui::{
         clock::Clock,
         components::{
@@ -17,12 +26,13 @@ use crate::{
             layout::PageBar,
         },
         format,
-        i18n::t,
+        i18n::{language, t},
         live::Live,
     },
 };
 
 pub mod detail;
+pub mod export;
 pub mod filter;
 pub mod names;
 pub mod rows;
@@ -34,7 +44,7 @@ use names::Names;
 /// The log as the open request sees it: which rows are its neighbours, and what ids mean.
 #[derive(Clone, Copy)]
 pub struct Around {
-    page: Resource<Result<Stretch<LogLine>, ApiError>>,
+    page: Resource<Result<LogPage<LogLine>, ApiError>>,
     rows: RwSignal<Vec<RequestId>>,
     names: Resource<Names>,
     search: Memo<String>,
@@ -70,13 +80,18 @@ pub fn Requests() -> impl IntoView {
     );
     let around = Around { page, rows: RwSignal::new(Vec::new()), names, search: use_location().search };
     provide_context(around);
-    let fresh = count_fresh(asked, version);
-    let list = move || Suspend::new(async move { face(page.await, asked, around) });
+    let follow = RwSignal::new(false);
+    let fresh = count_fresh(asked, version, follow);
+    let count = Resource::new(
+        move || asked.get(),
+        move |asked| count_requests(RequestFilter { before: None, ..asked.filter(clock.now_untracked_ms()) }),
+    );
+    let list = move || Suspend::new(async move { face(page.await, asked, around, count) });
     view! {
         <PageBar title=t!(shell::requests).to_owned()/>
         <div class="page">
             <section class="card log">
-                <filter::Toolbar asked names/>
+                <filter::Toolbar asked names follow/>
                 <rows::Head/>
                 {move || newcomers(asked, fresh, version)}
                 <Transition fallback=|| view! { <SkeletonRows rows=12/> }>{list}</Transition>
@@ -88,7 +103,7 @@ pub fn Requests() -> impl IntoView {
 }
 
 /// Counts live requests that the list would show, since it was last read.
-fn count_fresh(asked: Memo<Asked>, version: RwSignal<u32>) -> RwSignal<u64> {
+fn count_fresh(asked: Memo<Asked>, version: RwSignal<u32>, follow: RwSignal<bool>) -> RwSignal<u64> {
     let fresh = RwSignal::new(0_u64);
     let Some(live) = use_context::<Live>() else { return fresh };
     Effect::new(move || {
@@ -100,8 +115,12 @@ fn count_fresh(asked: Memo<Asked>, version: RwSignal<u32>) -> RwSignal<u64> {
         let Some(news) = live.snapshot.get() else { return };
         let asked = asked.get_untracked();
         let more = news.requests.iter().filter(|row| asked.takes(row)).count() as u64;
-        if more > 0 {
-            fresh.update(|count| *count += more);
+        // An older stretch of the log stays where it is.
+        let follows = follow.get_untracked() && asked.before.is_none();
+        match more {
+            0 => {}
+            _ if follows => version.update(|version| *version += 1),
+            more => fresh.update(|count| *count += more),
         }
     });
     Effect::new(move || {
@@ -126,15 +145,15 @@ fn newcomers(asked: Memo<Asked>, fresh: RwSignal<u64>, version: RwSignal<u32>) -
     )
 }
 
-fn face(page: Result<Stretch<LogLine>, ApiError>, asked: Memo<Asked>, around: Around) -> AnyView {
+fn face(page: Result<LogPage<LogLine>, ApiError>, asked: Memo<Asked>, around: Around, count: Count) -> AnyView {
     match page {
-        Ok(page) if page.rows.is_empty() => {
+        Ok(page) if page.rows.is_empty() && page.older.is_none() => {
             around.rows.set(Vec::new());
             filter::nothing(asked)
         }
         Ok(page) => {
             around.rows.set(page.rows.iter().map(|line| line.row.id).collect());
-            view! { <rows::Rows lines=page.rows.clone() around/><Foot page asked/> }.into_any()
+            view! { <rows::Rows lines=page.rows.clone() around/><Foot page asked count/> }.into_any()
         }
         Err(error) => view! {
             <Failure error>
@@ -145,28 +164,52 @@ fn face(page: Result<Stretch<LogLine>, ApiError>, asked: Memo<Asked>, around: Ar
     }
 }
 
+/// How many rows the filters find.
+type Count = Resource<Result<RequestCount, ApiError>>;
+
+/// `1,234` or `10,000+`.
+fn counted(count: &Result<RequestCount, ApiError>) -> Option<String> {
+    let count = count.as_ref().ok()?;
+    let rows = format::count(count.rows);
+    Some(t!(requests::found, &if count.more { format!("{rows}+") } else { rows }))
+}
+
 #[component]
-fn Foot(page: Stretch<LogLine>, asked: Memo<Asked>) -> impl IntoView {
+fn Foot(page: LogPage<LogLine>, asked: Memo<Asked>, count: Count) -> impl IntoView {
     let live = use_context::<Live>();
     let dropped = move || {
         let count =
             live.and_then(|live| live.snapshot.with(|news| news.as_ref().map(|news| news.dropped_rows))).unwrap_or(0);
         (count > 0).then(|| view! { <span class="text-warn-fg">{t!(requests::dropped, &format::count(count))}</span> })
     };
-    let count = page.rows.len();
+    let (clock, here, reached) = (Clock::here(), page.rows.len(), page.reached_ms);
+    let found = move || Suspend::new(async move { counted(&count.await) });
+    let reached = move || {
+        let until = format::moment(reached?, clock.now_ms(), clock.zone(), language());
+        Some(view! { <span>{t!(requests::reached, &until)}</span> })
+    };
+    let lost = (page.lost > 0)
+        .then(|| view! { <span class="text-warn-fg">{t!(requests::lost, &format::count(page.lost))}</span> });
+    let damaged = (!page.damaged.is_empty())
+        .then(|| view! { <span class="text-warn-fg">{t!(requests::damaged, &page.damaged.join(", "))}</span> });
+    let go_on = if page.reached_ms.is_some() { t!(requests::go_on) } else { t!(requests::older) };
     let newest = move || {
         asked.with(|asked| asked.before.is_some()).then(|| {
             view! { <a class="btn btn-ghost btn-sm" href=asked.with(Asked::newest)>{t!(requests::newest)}</a> }
         })
     };
     let older = match page.older {
-        Some(key) => view! { <a class="btn btn-ghost btn-sm" href=move || asked.with(|asked| asked.older(&key))>{t!(requests::older)}</a> }.into_any(),
+        Some(key) => {
+            view! { <a class="btn btn-ghost btn-sm" href=move || asked.with(|asked| asked.older(&key))>{go_on}</a> }
+                .into_any()
+        }
         None => view! { <span>{t!(requests::end)}</span> }.into_any(),
     };
     view! {
         <div class="card-foot">
-            <span>{t!(requests::shown, count)}</span>
-            {dropped}
+            <span>{t!(requests::shown, here)}</span>
+            <Transition fallback=|| ()>{found}</Transition>
+            {reached}{lost}{damaged}{dropped}
             <span class="ml-auto flex items-center gap-2">{newest}{older}</span>
         </div>
     }

@@ -33,6 +33,7 @@ contracts![
     text_is_looked_for_as_it_is_written,
     counting_is_exact_up_to_its_end,
     a_search_that_finds_little_stops_and_goes_on_from_there,
+    a_search_without_patience_still_comes_to_the_end,
     rows_of_the_old_table_are_moved_and_none_is_lost,
 ];
 
@@ -387,6 +388,21 @@ async fn a_search_that_finds_little_stops_and_goes_on_from_there(store: Store, _
     assert_eq!((second.requests, second.older, second.reached_ms), (vec![needle], None, None));
 }
 
+async fn a_search_without_patience_still_comes_to_the_end(store: Store, _: Arc<Place>) {
+    let start = 1_700_000_000_000;
+    for index in 0..30 {
+        store.append_requests(&[request(start + index * 10_000)], 0).await.expect("appended");
+    }
+    store.limit_search(std::time::Duration::ZERO);
+    let mut filter = RequestFilter { text: Some("nowhere".into()), ..all() };
+    let mut asks = 1;
+    while let Some(older) = store.search(&filter).await.expect("searched").older {
+        filter.before = Some(older);
+        asks += 1;
+    }
+    assert!((2..=31).contains(&asks), "{asks} times");
+}
+
 async fn rows_of_the_old_table_are_moved_and_none_is_lost(store: Store, place: Arc<Place>) {
     let at = |n: i64| format!("018bcfe5-6800-7000-8000-{n:012x}");
     let values: Vec<String> = (0..2_500)
@@ -455,6 +471,17 @@ async fn a_start_after_a_stop_goes_on_in_the_same_segment() {
         store.close().await;
     }
     assert_eq!(segments(&place).len(), 1);
+}
+
+#[tokio::test]
+async fn files_that_somebody_removes_take_no_later_row_with_them() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    store.append_requests(&[request(1_700_000_000_000)], 0).await.expect("appended");
+    std::fs::remove_dir_all(place.data_dir().join("log")).expect("removed");
+    store.append_requests(&[request(1_700_000_000_001)], 0).await.expect("appended to a new segment");
+    assert_eq!(walk(&store, 10).await, [1_700_000_000_001]);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ impl Place {
     pub(crate) async fn open(&self) -> Store {
         let store = Store::open(&self.options()).await.expect("opens");
         store.migrate().await.expect("migrates");
+        // A busy machine must not decide how far a search comes.
+        store.limit_search(std::time::Duration::from_secs(60));
         store
     }
 

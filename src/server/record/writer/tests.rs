@@ -196,3 +196,25 @@ async fn it_ends_when_every_recorder_is_gone() {
     task.await.expect("no panic");
     assert_eq!(shelf.numbers(), [1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_ten_times_too_slow_holds_no_request_up_and_every_row_is_kept_or_counted() {
+    const ROWS: u128 = 150_000;
+    let bench = Bench::start(4_000);
+    // 500 rows a second, and 5,000 come.
+    bench.shelf.set(false, Duration::from_secs(1));
+    for tick in 0..ROWS / 50 {
+        let before = Instant::now();
+        bench.record(tick * 50..(tick + 1) * 50);
+        assert_eq!(before.elapsed(), Duration::ZERO, "recording waits for nothing");
+        wait(Duration::from_millis(10)).await;
+    }
+    assert_eq!(u128::from(bench.recorder.totals(NOON_MS).total), ROWS, "statistics hear of every request");
+    let (recorder, shelf) = bench.stop().await;
+    let gaps: u64 = shelf.batches().iter().map(|batch| batch.1).sum();
+    let written = shelf.numbers().len() as u64;
+    assert!((15_000..30_000).contains(&written), "as many as the store took, and the queue: {written}");
+    assert_eq!(gaps, recorder.dropped_rows(), "every row that was lost is told in a gap");
+    assert_eq!(u128::from(written + gaps), ROWS);
+    assert_eq!(u128::from(recorder.totals(NOON_MS).total), ROWS);
+}

@@ -105,6 +105,11 @@ impl Segment {
         }
     }
 
+    /// Whether its file is not where it was made.
+    pub(super) fn is_missing(&self) -> bool {
+        self.file.as_deref().is_some_and(|file| !file.exists())
+    }
+
     pub(super) fn known(&self) -> Known {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use uuid::Uuid;
@@ -36,6 +37,8 @@ const PARTS: u64 = 16;
 const SEGMENT_BYTES: (u64, u64) = (1 << 20, 256 << 20);
 /// How often within one segment PostgreSQL is asked for its size.
 const LOOKS: u64 = 32;
+/// How long a search reads without being told otherwise.
+const PATIENCE_MS: u64 = 150;
 /// What the name of a file that was set aside ends with.
 const SET_ASIDE: &str = ".damaged";
 
@@ -90,6 +93,8 @@ pub struct SetAside {
 pub(in super::super) struct Segments {
     home: Home,
     limits: Mutex<LogLimits>,
+    /// How long a search may read, milliseconds.
+    patience_ms: AtomicU64,
     /// The segment that is written. Held while a batch is written: only the writer and whoever drops come here.
     open: tokio::sync::Mutex<Option<Arc<Segment>>>,
     /// Bytes written since PostgreSQL was asked how large the segment is.
@@ -127,7 +132,13 @@ impl Segments {
     }
 
     fn at(home: Home) -> Self {
-        Self { home, limits: Mutex::default(), open: tokio::sync::Mutex::new(None), unmeasured: AtomicU64::new(0) }
+        Self {
+            home,
+            limits: Mutex::default(),
+            patience_ms: AtomicU64::new(PATIENCE_MS),
+            open: tokio::sync::Mutex::new(None),
+            unmeasured: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn limits(&self) -> LogLimits {
@@ -136,6 +147,14 @@ impl Segments {
 
     pub(super) fn limit(&self, limits: LogLimits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms.load(Relaxed))
+    }
+
+    pub(super) fn limit_search(&self, patience: Duration) {
+        self.patience_ms.store(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Every segment, in the order they were made.
@@ -178,6 +197,10 @@ impl Segments {
         today: &str,
         cut: Cut,
     ) -> Result<(), StoreError> {
+        // A file that somebody removed, or a reader set aside, takes no rows any more.
+        if open.as_ref().is_some_and(|segment| segment.is_missing()) {
+            *open = None;
+        }
         // A clock that went back writes on in the open segment: only a later day is another one.
         if open.as_ref().is_some_and(|segment| segment.day.as_str() < today)
             && let Some(segment) = open.take()
@@ -270,6 +293,7 @@ impl Segments {
 
     /// The newest file, when it is of this day and has room: the process was started again.
     async fn unsealed(&self, index: &Mutex<Index>, today: &str) -> Result<Option<Arc<Segment>>, StoreError> {
+        lock(index).segments.retain(|segment| !segment.is_missing());
         let Some(newest) = lock(index).segments.last().cloned().filter(|segment| !segment.known().sealed) else {
             return Ok(None);
         };

@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
 /// A segment that is damaged is set aside, one that was dropped meanwhile is no loss: the rest is read all the
 /// same. Any other error is the reader's.
 pub(super) async fn pass_over(segments: &Segments, segment: &Segment, error: StoreError) -> Result<(), StoreError> {
-    if is_gone(&error) || segment.file.as_deref().is_some_and(|file| !file.exists()) {
+    if is_gone(&error) || segment.is_missing() {
         return Ok(());
     }
     if is_damage(&error) {

@@ -75,6 +75,7 @@ pub struct Asked {
     pub(super) api_key: Option<ApiKeyId>,
     pub(super) status: Option<u16>,
     pub(super) model: Option<String>,
+    pub(super) text: Option<String>,
     pub(super) before: Option<RequestId>,
 }
 
@@ -90,6 +91,7 @@ impl Asked {
             api_key: word("key").and_then(|id| id.parse().ok()),
             status: word("status").and_then(|code| code.parse().ok()),
             model: word("model"),
+            text: word("text"),
             before: word("before").and_then(|id| id.parse().ok()),
         }
     }
@@ -105,11 +107,39 @@ impl Asked {
             outcome: self.outcome,
             status: self.status,
             model: self.model.clone(),
-            id: None,
-            text: None,
+            id: self.id(),
+            text: self.text.clone().filter(|_| self.id().is_none()),
             before: self.before,
             limit: 50,
         }
+    }
+
+    /// The request whose id stands in the text field.
+    fn id(&self) -> Option<RequestId> {
+        self.text.as_deref().and_then(|text| text.trim().parse().ok())
+    }
+
+    /// Address of the log as a file under these filters.
+    pub(super) fn export(&self, format: &str, watch: RequestId, now_ms: i64) -> String {
+        let filter = self.filter(now_ms);
+        let mut query = ParamsMap::new();
+        let mut put = |name: &'static str, value: Option<String>| {
+            if let Some(value) = value {
+                query.insert(name, value);
+            }
+        };
+        put("format", Some(format.to_owned()));
+        put("watch", Some(watch.to_string()));
+        put("from_ms", filter.from_ms.map(|at| at.to_string()));
+        put("group", filter.group.map(|id| id.to_string()));
+        put("provider", filter.provider.map(|id| id.to_string()));
+        put("api_key", filter.api_key.map(|id| id.to_string()));
+        put("outcome", filter.outcome.map(|outcome| outcome.as_str().to_owned()));
+        put("status", filter.status.map(|status| status.to_string()));
+        put("model", filter.model);
+        put("id", filter.id.map(|id| id.to_string()));
+        put("text", filter.text);
+        format!("/api/admin/v1/requests/export{}", query.to_query_string())
     }
 
     /// Whether a row that has just ended belongs to the list.
@@ -121,6 +151,7 @@ impl Asked {
             && fits(self.api_key.is_some(), self.api_key == row.api_key)
             && fits(self.status.is_some(), self.status == Some(row.status))
             && fits(self.model.is_some(), self.model == row.model)
+            && self.text.is_none()
     }
 
     fn filtered(&self) -> bool {
@@ -141,6 +172,7 @@ impl Asked {
         put("key", self.api_key.map(|id| id.to_string()));
         put("status", self.status.map(|status| status.to_string()));
         put("model", self.model.clone());
+        put("text", self.text.clone());
         put("before", self.before.map(|id| id.to_string()));
         format!("/admin/requests{}", query.to_query_string())
     }
@@ -167,6 +199,8 @@ pub fn Toolbar(
     asked: Memo<Asked>,
     /// What ids mean.
     names: Resource<Names>,
+    /// Whether new requests come in by themselves.
+    follow: RwSignal<bool>,
 ) -> impl IntoView {
     let segment = move |outcome: Option<Outcome>| {
         let href = move || asked.with(|asked| asked.with_outcome(outcome));
@@ -186,6 +220,10 @@ pub fn Toolbar(
             </nav>
             <Transition fallback=|| ()>{chips}</Transition>
             <button type="button" class="btn btn-ghost btn-sm" popovertarget="log-filter"><Icon name="plus"/>{t!(requests::filter)}</button>
+            <button type="button" class="btn btn-ghost btn-sm ml-auto" aria-pressed=move || follow.get().to_string() on:click=move |_| follow.update(|on| *on = !*on)>
+                {move || if follow.get() { t!(requests::pause) } else { t!(requests::follow) }}
+            </button>
+            <super::export::Export asked/>
             <div id="log-filter" popover="auto" class="menu log-form">
                 <Transition fallback=|| ()>{form}</Transition>
             </div>
@@ -224,6 +262,7 @@ fn chips(asked: Memo<Asked>, names: &Names) -> AnyView {
     let key = now.api_key.map(|key| name_of(&names.keys, key).unwrap_or_else(|| id(key.to_string())));
     chip(t!(requests::key), key, |all| all.api_key = None);
     chip(t!(requests::model), now.model.clone(), |all| all.model = None);
+    chip(t!(requests::text), now.text.clone(), |all| all.text = None);
     chip(t!(requests::code), now.status.map(|status| status.to_string()), |all| all.status = None);
     list.collect_view().into_any()
 }
@@ -269,6 +308,10 @@ fn form(asked: Memo<Asked>, names: Names) -> AnyView {
                 <span>{t!(requests::code)}</span>
                 <input class="input" name="status" inputmode="numeric" pattern="[0-9]{3}" value=text(now.status) autocomplete="off"/>
             </label>
+            <label class="log-field">
+                <span>{t!(requests::text)}</span>
+                <input class="input" name="text" value=now.text.unwrap_or_default() maxlength="200" placeholder=t!(requests::text_hint) autocomplete="off"/>
+            </label>
             <div class="flex justify-end gap-2 pt-1">
                 <a class="btn btn-ghost" href="/admin/requests">{t!(requests::clear)}</a>
                 <button class="btn btn-primary">{t!(requests::apply)}</button>
@@ -310,6 +353,7 @@ mod tests {
             api_key: None,
             status: Some(200),
             model: Some("a b&c".into()),
+            text: Some("100%_".into()),
             before: None,
         };
         let address = asked.address();
