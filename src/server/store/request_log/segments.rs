@@ -55,6 +55,10 @@ statements! {
 /// sealed under the writer's hands; whoever cuts waits for the writers.
 const SHARE: &str = " FOR SHARE";
 const ALONE: &str = " FOR UPDATE";
+/// All sizes at once; a segment that is being dropped has none.
+const TABLE_SIZES: &str = "SELECT number, COALESCE(pg_total_relation_size(to_regclass('log_' || number || '_blocks')), 0) \
+                           + COALESCE(pg_total_relation_size(to_regclass('log_' || number || '_marks')), 0) \
+                           FROM log_segments";
 /// One node at a time makes a segment.
 const MAKE_LOCK: &str = "SELECT pg_advisory_xact_lock(7223054138276412)::text";
 
@@ -337,19 +341,21 @@ impl Segments {
     }
 
     async fn sizes(&self) -> Result<Vec<(Arc<Segment>, u64)>, StoreError> {
-        let mut sizes = Vec::new();
-        for segment in self.all().await? {
-            let bytes = match &segment.file {
-                Some(file) => size_of(file),
-                None => match segment.table_bytes().await {
-                    Ok(bytes) => bytes,
-                    Err(error) if super::segment::is_gone(&error) => continue,
-                    Err(error) => return Err(error),
-                },
+        let segments = self.all().await?;
+        let Home::Tables(database) = &self.home else {
+            let size = |segment: Arc<Segment>| {
+                let bytes = segment.file.as_deref().map_or(0, size_of);
+                (segment, bytes)
             };
-            sizes.push((segment, bytes));
-        }
-        Ok(sizes)
+            return Ok(segments.into_iter().map(size).collect());
+        };
+        let told: Vec<(i64, i64)> = database.all(sql(TABLE_SIZES)).await?;
+        let of = |number: i64| told.iter().find(|(known, _)| *known == number).map_or(0, |(_, bytes)| *bytes);
+        let size = |segment: Arc<Segment>| {
+            let bytes = of(segment.number).unsigned_abs();
+            (segment, bytes)
+        };
+        Ok(segments.into_iter().map(size).collect())
     }
 
     /// Drops segments whose newest row is from before this id; returns how many went.

@@ -1,3 +1,5 @@
+//! What was packed is what is read, and what was torn is noticed.
+
 use proptest::prelude::*;
 
 use super::*;
