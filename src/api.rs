@@ -4,6 +4,7 @@
     reason = "#[server] makes the arguments fields of a struct; they are told in the function's own text"
 )]
 
+pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod browser;

@@ -3,6 +3,7 @@
 //! Both builds compile this module. A form in the browser, a server function, the REST API and the
 //! declarative file all speak these types and check them with the same [`problem::Validate`].
 
+pub mod alert;
 pub mod api_key;
 pub mod audit;
 pub mod drill;

@@ -1,6 +1,7 @@
 //! The server's rooms. `serve` wires them; none of them wires itself.
 
 pub mod admin;
+pub mod alert;
 pub mod balance;
 pub mod bus;
 pub mod config;

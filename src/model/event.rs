@@ -19,6 +19,8 @@ pub enum LiveEvent {
         /// Newest revision.
         revision: i64,
     },
+    /// An alert opened or ended: what shows alerts refetches.
+    Alerted,
     /// Messages were lost: refetch everything.
     Resync,
     /// The session ended: sign in again.

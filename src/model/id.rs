@@ -48,4 +48,12 @@ ids! {
     RequestId,
     /// One failover drill.
     DrillId,
+    /// A rule of alerts.
+    RuleId,
+    /// A channel that alerts are told to.
+    ChannelId,
+    /// One alert.
+    AlertId,
+    /// One message to a channel.
+    DeliveryId,
 }

@@ -163,6 +163,21 @@ pub enum Issue {
     /// Without this person nobody could manage people any more.
     #[error("is the last owner who may sign in; make somebody else an owner first")]
     LastOwner,
+    /// Something that stays as it was made.
+    #[error("cannot be changed; make a new one")]
+    Fixed,
+    /// Not an address of e-mail.
+    #[error("is not an e-mail address such as ops@example.com")]
+    InvalidEmail,
+    /// Not a chat of Telegram.
+    #[error("is not a chat: a number such as -1001234567890, or @name of a public channel")]
+    InvalidChat,
+    /// Not a mail server.
+    #[error("is not a mail server such as mail.example.com:587")]
+    InvalidServer,
+    /// The host of a channel changed: its sealed secret is bound to the old one.
+    #[error("the address leads to another host now, so the secret must be entered again")]
+    ChannelSecretAgain,
     /// The present password, asked for again, is wrong.
     #[error("is not your present password")]
     WrongPassword,

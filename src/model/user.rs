@@ -42,6 +42,8 @@ pub enum Permission {
     ManageGroups,
     /// Create, edit and revoke API keys.
     ManageApiKeys,
+    /// Create, edit and delete rules and channels of alerts.
+    ManageAlerts,
     /// Import and export the configuration.
     Transfer,
     /// Read the audit trail.
@@ -64,6 +66,7 @@ impl Role {
             Permission::ManageProviders
             | Permission::ManageGroups
             | Permission::ManageApiKeys
+            | Permission::ManageAlerts
             | Permission::Transfer
             | Permission::ReadAudit => Self::Admin,
             Permission::ManageUsers | Permission::ManageSystem => Self::Owner,

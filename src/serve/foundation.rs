@@ -4,6 +4,7 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::server::{
     admin::{Admin, Live, Tools},
+    alert::{Messenger, Postmark},
     bus::{Bus, redis::RedisUrlError},
     config::{KeySource, Settings},
     secret::{
@@ -66,6 +67,8 @@ pub struct Foundation {
     pub bus: Bus,
     /// Which addresses providers may have.
     pub addresses: Arc<AddressPolicy>,
+    /// What messages of alerts carry of this installation.
+    pub postmark: Postmark,
 }
 
 impl Foundation {
@@ -89,7 +92,11 @@ impl Foundation {
             Some(url) => Bus::redis(url.expose())?,
             None => Bus::local(),
         };
-        Ok(Self { store, master, bus, addresses: Arc::new(addresses) })
+        let postmark = Postmark {
+            site: settings.web.public_url.as_ref().map(|url| url.as_str().to_owned()),
+            zone: settings.gateway.time_zone.clone(),
+        };
+        Ok(Self { store, master, bus, addresses: Arc::new(addresses), postmark })
     }
 
     /// Opens the store alone, as it is.
@@ -112,6 +119,7 @@ impl Foundation {
             bus: self.bus.clone(),
             master: self.master.clone(),
             addresses: Arc::clone(&self.addresses),
+            messenger: Messenger::new(Arc::clone(&self.addresses), self.postmark.clone()),
             live,
         })
     }

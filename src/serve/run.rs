@@ -16,6 +16,7 @@ use super::{
 };
 use crate::server::{
     admin::{Admin, Live},
+    alert::{Desk, Messenger, Views},
     config::Settings,
     health::{board::Board, clock::Clock},
     limit::{calendar::Calendar, caps::Caps, local::Limiter},
@@ -109,6 +110,8 @@ struct DataPlane {
     recorder: Recorder,
     writer: Writer,
     clock: Clock,
+    /// Where messages of alerts may go: where requests may.
+    addresses: Arc<AddressPolicy>,
 }
 
 impl DataPlane {
@@ -128,11 +131,12 @@ impl DataPlane {
         let (recorder, writer) = Recorder::new(QUEUE);
         let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
+        let addresses = Arc::new(policy.clone());
         let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
         let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;
         let (table, limits, records) = (routing.clone(), limiter.clone(), recorder.clone());
         let proxy = Proxy::new(table, limits, records, clock, proxy_settings(settings), abort.clone());
-        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, clock })
+        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, clock, addresses })
     }
 }
 
@@ -172,6 +176,7 @@ impl BackOffice {
 fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hub: live::Hub) -> Tasks {
     let mut tasks = Tasks::new();
     let stop = tasks.stop();
+    tasks.spawn(desk(&foundation, &plane, hub.clone()).run(stop.clone()));
     tasks.spawn(hub.run(plane.watch.revision(), stop.clone()));
     tasks.spawn(plane.watch.run(stop.clone()));
     tasks.spawn({
@@ -185,6 +190,25 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks
+}
+
+/// What alerts.
+fn desk(foundation: &Foundation, plane: &DataPlane, hub: live::Hub) -> Desk {
+    let views = Views {
+        routing: plane.routing.clone(),
+        board: plane.board.clone(),
+        recorder: plane.recorder.clone(),
+        caps: plane.limiter.caps().clone(),
+        clock: plane.clock,
+    };
+    Desk {
+        store: foundation.store.clone(),
+        master: foundation.master.clone(),
+        views,
+        messenger: Messenger::new(Arc::clone(&plane.addresses), foundation.postmark.clone()),
+        revision: plane.watch.revision(),
+        announce: Box::new(move || hub.alerted()),
+    }
 }
 
 fn proxy_settings(settings: &Settings) -> ProxySettings {

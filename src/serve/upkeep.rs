@@ -20,6 +20,9 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(300);
 /// How often last uses are written down.
 const NOTE: Duration = Duration::from_secs(30);
+const DAY_MS: i64 = 86_400_000;
+/// Days that alerts which are over, and messages about them, are kept.
+const ALERT_DAYS: i64 = 90;
 
 impl Tasks {
     /// Starts all of it.
@@ -53,6 +56,7 @@ impl Tasks {
 /// Deletes sessions that ended, and drops segments of the log until days and bytes are within their caps.
 pub async fn tidy(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     store.sweep_sessions(now_ms).await?;
+    store.forget_alerts(now_ms - ALERT_DAYS * DAY_MS).await?;
     let gone = store.trim_requests(now_ms).await?;
     if gone > 0 {
         tracing::info!(segments = gone, "the oldest part of the request log was dropped");

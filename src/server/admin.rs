@@ -5,6 +5,7 @@
 //! change of the store (rows, audit row, revision) and then tells the bus. Nothing here is on the
 //! way of a proxied request.
 
+mod alerts;
 mod api_keys;
 mod connection;
 mod drills;
@@ -27,6 +28,7 @@ mod users;
 use std::{sync::Arc, time::SystemTime};
 
 pub use self::{
+    alerts::Alerts,
     api_keys::ApiKeys,
     drills::DrillBook,
     groups::Groups,
@@ -44,6 +46,7 @@ pub use self::{
 use crate::{
     model::error::ApiResult,
     server::{
+        alert::Messenger,
         bus::{self, Bus},
         health::{board::Board, clock::Clock},
         proxy::Proxy,
@@ -68,6 +71,8 @@ pub struct Tools {
     pub master: MasterKey,
     /// Which addresses a connection test may reach.
     pub addresses: Arc<AddressPolicy>,
+    /// What carries the test of a channel.
+    pub messenger: Messenger,
     /// What a running gateway knows beside the store; a command has none.
     pub live: Option<Live>,
 }
@@ -134,6 +139,11 @@ impl Admin {
         Requests(self)
     }
 
+    /// Rules, channels and what was alerted.
+    pub fn alerts(&self) -> Alerts<'_> {
+        Alerts(self)
+    }
+
     /// Statistics.
     pub fn stats(&self) -> Stats<'_> {
         Stats(self)
@@ -190,6 +200,10 @@ impl Admin {
 
     fn addresses(&self) -> &Arc<AddressPolicy> {
         &self.0.tools.addresses
+    }
+
+    fn messenger(&self) -> &Messenger {
+        &self.0.tools.messenger
     }
 
     fn live(&self) -> Option<&Live> {

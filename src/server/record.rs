@@ -20,6 +20,7 @@ use std::sync::{
 
 use tokio::sync::{broadcast, mpsc};
 
+pub use self::rollup::window::Window;
 use self::{
     drills::Drills,
     intake::Intake,
@@ -117,6 +118,11 @@ impl Recorder {
     /// A range in a few numbers, without columns: for live snapshots.
     pub fn summary(&self, range: Range, group: Option<GroupId>, now_ms: i64) -> Summary {
         self.shared.fold(now_ms).summary(range, group, now_ms)
+    }
+
+    /// The last `minutes`, at most sixty: what rules of alerts measure.
+    pub fn window(&self, minutes: u32, now_ms: i64) -> Window {
+        self.shared.fold(now_ms).window(minutes, now_ms)
     }
 
     /// What the requests that met the fault of a drill came to.

@@ -7,6 +7,8 @@
 //! Every change of the configuration goes through [`Store::change`]: one transaction with its audit rows and
 //! the next revision.
 
+mod alert;
+mod alert_log;
 mod api_key;
 mod audit;
 mod cap_use;
@@ -32,6 +34,7 @@ use std::{path::PathBuf, sync::Arc};
 use sqlx::{Executor, SqlSafeStr, sqlite::SqliteSynchronous};
 
 pub use self::{
+    alert::{Alerting, ChannelSecrets, StoredChannel},
     api_key::StoredApiKey,
     cap_use::CapUse,
     change::Change,
@@ -122,6 +125,7 @@ impl Store {
     /// by name. For tests: a statement that nothing else runs is checked on both databases all the same.
     pub async fn prepare_all(&self) -> Result<usize, String> {
         let config = [
+            ("alert", alert::ALL),
             ("api_key", api_key::ALL),
             ("audit", audit::ALL),
             ("change", change::ALL),
@@ -145,7 +149,12 @@ impl Store {
             prepare(&segment, &text).await.map_err(|error| format!("segment: {error}: {text}"))?;
             count += 1;
         }
-        let log = request_log::ALL.iter().chain(request_log::OLD).chain(request_log::SEGMENTS).chain(cap_use::ALL);
+        let log = request_log::ALL
+            .iter()
+            .chain(request_log::OLD)
+            .chain(request_log::SEGMENTS)
+            .chain(cap_use::ALL)
+            .chain(alert_log::ALL);
         let log = log.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         for (name, text) in log.chain(cap_use::composed_texts()) {
             prepare(&self.log, &text).await.map_err(|error| format!("log::{name}: {error}"))?;

@@ -13,5 +13,6 @@ mod http1;
 mod http2;
 pub mod played;
 pub mod pool;
+pub mod single;
 mod sips;
 pub mod tls;

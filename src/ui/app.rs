@@ -113,6 +113,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("groups/new") view=pieces::group_new() ssr=SsrMode::Async/>
                     <Route path=path!("groups/:id") view=pieces::group() ssr=SsrMode::Async/>
                     <Route path=path!("api-keys") view=pieces::api_keys() ssr=SsrMode::Async/>
+                    <Route path=path!("alerts") view=pieces::alerts() ssr=SsrMode::Async/>
                     <Route path=path!("users") view=pieces::users() ssr=SsrMode::Async/>
                     <Route path=path!("audit") view=pieces::audit() ssr=SsrMode::Async/>
                     <Route path=path!("settings") view=pieces::settings() ssr=SsrMode::Async/>

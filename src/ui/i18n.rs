@@ -46,6 +46,7 @@ macro_rules! t {
 }
 pub(crate) use t;
 
+pub mod alerts;
 pub mod chart;
 pub mod dashboard;
 pub mod door;

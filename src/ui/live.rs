@@ -15,7 +15,7 @@ pub const LIVE_PATH: &str = "/admin/live";
 const RETRY_FIRST_MS: i64 = 1_000;
 const RETRY_LONGEST_MS: i64 = 15_000;
 /// Names of the events; also the tags in their data.
-const EVENTS: [&str; 5] = ["message", "snapshot", "changed", "resync", "signed_out"];
+const EVENTS: [&str; 6] = ["message", "snapshot", "changed", "alerted", "resync", "signed_out"];
 
 /// Whether what is on screen is true now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Live {
     pub revision: RwSignal<Option<i64>>,
     /// Grows when the configuration changed: lists refetch.
     pub configuration: RwSignal<u32>,
+    /// Grows when an alert opened or ended: what shows alerts refetches.
+    pub alerts: RwSignal<u32>,
     /// Grows when messages were lost: everything refetches.
     pub resync: RwSignal<u32>,
     /// Whether the server ended the session.
@@ -68,6 +70,7 @@ impl Live {
             snapshot: RwSignal::new(None),
             revision: RwSignal::new(None),
             configuration: RwSignal::new(0),
+            alerts: RwSignal::new(0),
             resync: RwSignal::new(0),
             signed_out: RwSignal::new(false),
         };
@@ -156,7 +159,9 @@ impl Wire {
                 live.saw(revision);
                 live.configuration.update(|version| *version += 1);
             }
+            LiveEvent::Alerted => live.alerts.update(|version| *version += 1),
             LiveEvent::Resync => {
+                live.alerts.update(|version| *version += 1);
                 live.resync.update(|version| *version += 1);
                 live.configuration.update(|version| *version += 1);
             }

@@ -1,5 +1,6 @@
 //! Pages: one per address.
 
+pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod dashboard;

@@ -74,6 +74,7 @@ pieces! {
         api_keys: pages::api_keys::KeyList,
     }
     office {
+        alerts: pages::alerts::AlertsPage,
         users: pages::users::UserList,
         audit: pages::audit::AuditPage,
         settings: pages::settings::SettingsPage,
@@ -100,7 +101,7 @@ fn piece_of(path: &str) -> Option<&'static str> {
         "" | "health" | "requests" => Some("traffic"),
         "providers" => Some("supply"),
         "groups" | "api-keys" => Some("routing"),
-        "users" | "audit" | "settings" => Some("office"),
+        "alerts" | "users" | "audit" | "settings" => Some("office"),
         _ => None,
     }
 }

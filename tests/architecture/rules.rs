@@ -54,10 +54,25 @@ pub(crate) const ROOMS: &[Room] = &[
             "server::upstream",
         ],
     ),
+    // Looks at everything, changes nothing but its own log; no request comes here.
+    room(
+        "server::alert",
+        &[
+            "model",
+            "server::secret",
+            "server::store",
+            "server::health",
+            "server::limit",
+            "server::routing",
+            "server::record",
+            "server::upstream",
+        ],
+    ),
     room(
         "server::admin",
         &[
             "model",
+            "server::alert",
             "server::secret",
             "server::store",
             "server::bus",
@@ -89,6 +104,8 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("aes_gcm", &["server::secret"]),
     ("argon2", &["server::secret"]),
     ("hkdf", &["server::secret"]),
+    ("hmac", &["server::alert"]),
+    ("lettre", &["server::alert"]),
     ("arc_swap", &["server::routing"]),
     ("hyper_rustls", &["server::upstream"]),
     ("rustls", &["server::upstream", "serve"]),
@@ -118,6 +135,9 @@ pub(crate) const PURE: &[&str] = &[
     "src/server/limit/gcra",
     "src/server/limit/calendar",
     "src/server/proxy/hold",
+    "src/server/alert/rules",
+    "src/server/alert/throttle",
+    "src/server/alert/channel",
 ];
 
 /// Words that break purity.

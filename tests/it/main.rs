@@ -1,6 +1,7 @@
 //! One integration binary: real listeners on port 0, real stores, upstreams in this process.
 
 mod admin;
+mod alerts;
 mod bus;
 mod chaos;
 mod cli;

@@ -1,5 +1,6 @@
 //! The declarative file: applied all or nothing, matched by name and slug; exported without secrets.
 
+mod alerts;
 mod file;
 mod plan;
 mod report;
@@ -7,7 +8,7 @@ mod report;
 use std::collections::BTreeMap;
 
 use self::plan::Plan;
-use super::{Admin, Principal};
+use super::{Admin, Principal, refusal};
 use crate::model::{
     error::ApiResult,
     transfer::{ApplyReport, ChangeKind},
@@ -41,7 +42,8 @@ impl Transfer<'_> {
         who.require(Permission::Transfer)?;
         let declared = file::read(text)?;
         let snapshot = self.0.snapshot().await?;
-        let plan = Plan::make(self.0, &declared, &snapshot, &options)?;
+        let alerting = self.0.store().alerting().await.map_err(refusal::of_store)?;
+        let plan = Plan::make(self.0, &declared, (&snapshot, &alerting), &options)?;
         let changes = plan.changes;
         let mut report = ApplyReport { changes: plan.report, revision: None };
         let nothing = report.changes.iter().all(|change| change.kind == ChangeKind::Unchanged);
@@ -54,6 +56,7 @@ impl Transfer<'_> {
     /// The configuration as a file. Applying it again changes nothing.
     pub async fn export(self, who: &Principal) -> ApiResult<String> {
         who.require(Permission::Transfer)?;
-        Ok(file::write(&report::exported(&self.0.snapshot().await?)))
+        let alerting = self.0.store().alerting().await.map_err(refusal::of_store)?;
+        Ok(file::write(&report::exported(&self.0.snapshot().await?, &alerting)))
     }
 }

@@ -330,6 +330,14 @@ impl Caps {
         shard.add(account, Amount { requests: 0, tokens });
     }
 
+    /// What an account used of this day and this month; nothing for one that was not counted yet.
+    pub fn used(&self, account: Account, now_ns: u64) -> (Amount, Amount) {
+        let (today, shard) = (self.today(now_ns), self.shard(&account));
+        let of = |tally: &Tally, period: Period| if tally.period == period { tally.total() } else { Amount::default() };
+        let used = shard.accounts.get(&account);
+        used.map_or_else(Default::default, |used| (of(&used.day, today.day), of(&used.month, today.month)))
+    }
+
     /// The day and the month of this moment.
     pub fn today(&self, now_ns: u64) -> Today {
         self.shared.calendar.at(self.unix_ms(now_ns))

@@ -111,6 +111,11 @@ impl Hub {
         }
     }
 
+    /// An alert opened or ended: screens that show alerts refetch.
+    pub fn alerted(&self) {
+        self.send(&LiveEvent::Alerted);
+    }
+
     fn send(&self, event: &LiveEvent) {
         // Nobody listening is not an error.
         let _ = self.messages.send(encode(event));
@@ -170,6 +175,7 @@ pub(super) fn encode(event: &LiveEvent) -> Arc<str> {
     let name = match event {
         LiveEvent::Snapshot(_) => "snapshot",
         LiveEvent::Changed { .. } => "changed",
+        LiveEvent::Alerted => "alerted",
         LiveEvent::Resync => "resync",
         LiveEvent::SignedOut => "signed_out",
     };

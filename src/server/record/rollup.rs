@@ -327,5 +327,7 @@ impl Grain {
     }
 }
 
+pub(in crate::server::record) mod window;
+
 #[cfg(test)]
 mod tests;

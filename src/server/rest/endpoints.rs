@@ -12,7 +12,7 @@ use super::{
 use crate::{
     model::{
         error::ApiResult,
-        id::GroupId,
+        id::{AlertId, GroupId},
         provider::TestTarget,
         stats::Range,
         user::{Permission, Role},
@@ -181,6 +181,64 @@ endpoints! {
     GET "/requests/{id}" View |call| {
         Ok(Reply::ok(&call.admin.requests().get(&call.who, call.id("request")?).await?))
     };
+    GET "/alerts" View |call| Ok(Reply::ok(&call.admin.alerts().firing(&call.who).await?));
+    GET "/alerts/history" View |call| {
+        let wanted: AlertQuery = call.query()?;
+        Ok(Reply::ok(&call.admin.alerts().history(&call.who, wanted.before).await?))
+    };
+    GET "/alerts/deliveries" View |call| Ok(Reply::ok(&call.admin.alerts().deliveries(&call.who).await?));
+    GET "/alerts/rules" View |call| Ok(Reply::ok(&call.admin.alerts().rules(&call.who).await?));
+    POST "/alerts/rules" ManageAlerts |call| {
+        let rule = call.admin.alerts().create_rule(&call.who, call.json()?).await?;
+        Ok(Reply::created(&rule).at(rule.revision))
+    };
+    GET "/alerts/rules/{id}" View |call| {
+        let rule = call.admin.alerts().rule(&call.who, call.id("alert rule")?).await?;
+        Ok(Reply::ok(&rule).at(rule.revision))
+    };
+    PUT "/alerts/rules/{id}" ManageAlerts |call| {
+        let (id, revision) = (call.id("alert rule")?, call.revision()?);
+        let rule = call.admin.alerts().update_rule(&call.who, id, revision, call.json()?).await?;
+        Ok(Reply::ok(&rule).at(rule.revision))
+    };
+    DELETE "/alerts/rules/{id}" ManageAlerts |call| {
+        call.admin.alerts().delete_rule(&call.who, call.id("alert rule")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/alerts/rules/{id}/enabled" Operate |call| {
+        let switch: Switch = call.json()?;
+        let rule = call.admin.alerts().enable_rule(&call.who, call.id("alert rule")?, switch.enabled).await?;
+        Ok(Reply::ok(&rule).at(rule.revision))
+    };
+    PUT "/alerts/rules/{id}/silence" Operate |call| {
+        Ok(Reply::ok(&call.admin.alerts().silence(&call.who, call.id("alert rule")?, call.json()?).await?))
+    };
+    GET "/alerts/channels" View |call| Ok(Reply::ok(&call.admin.alerts().channels(&call.who).await?));
+    POST "/alerts/channels" ManageAlerts |call| {
+        let channel = call.admin.alerts().create_channel(&call.who, call.json()?).await?;
+        Ok(Reply::created(&channel).at(channel.revision))
+    };
+    GET "/alerts/channels/{id}" View |call| {
+        let channel = call.admin.alerts().channel(&call.who, call.id("alert channel")?).await?;
+        Ok(Reply::ok(&channel).at(channel.revision))
+    };
+    PUT "/alerts/channels/{id}" ManageAlerts |call| {
+        let (id, revision) = (call.id("alert channel")?, call.revision()?);
+        let channel = call.admin.alerts().update_channel(&call.who, id, revision, call.json()?).await?;
+        Ok(Reply::ok(&channel).at(channel.revision))
+    };
+    DELETE "/alerts/channels/{id}" ManageAlerts |call| {
+        call.admin.alerts().delete_channel(&call.who, call.id("alert channel")?).await?;
+        Ok(Reply::done())
+    };
+    PUT "/alerts/channels/{id}/enabled" Operate |call| {
+        let switch: Switch = call.json()?;
+        let channel = call.admin.alerts().enable_channel(&call.who, call.id("alert channel")?, switch.enabled).await?;
+        Ok(Reply::ok(&channel).at(channel.revision))
+    };
+    POST "/alerts/channels/{id}/test" Operate |call| {
+        Ok(Reply::ok(&call.admin.alerts().test_channel(&call.who, call.id("alert channel")?).await?))
+    };
     GET "/stats" View |call| {
         let wanted: StatsQuery = call.query()?;
         Ok(Reply::ok(&call.admin.stats().overview(&call.who, wanted.range, wanted.group).await?))
@@ -226,6 +284,13 @@ struct StatsQuery {
     range: Range,
     #[serde(default)]
     group: Option<GroupId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlertQuery {
+    #[serde(default)]
+    before: Option<AlertId>,
 }
 
 #[derive(Deserialize)]

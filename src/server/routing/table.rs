@@ -59,6 +59,11 @@ impl Table {
         self.keys.values().find(|key| key.id == id)
     }
 
+    /// Every key, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys.values()
+    }
+
     /// The group behind this slug.
     pub fn group(&self, slug: &str) -> Option<&Arc<Group>> {
         self.groups.get(slug)

@@ -20,7 +20,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::model::id::CredentialId;
+use crate::model::id::{ChannelId, CredentialId};
 
 /// Shortest passphrase that is stretched into a key, in characters.
 pub const PASSPHRASE_MIN: usize = 32;
@@ -210,6 +210,16 @@ impl fmt::Debug for Secret {
 /// credentials must be entered again.
 pub fn credential_aad(id: CredentialId, host: &str) -> String {
     format!("credentials,{id},sealed,{host}")
+}
+
+/// What the address of a channel of alerts is bound to.
+pub fn channel_url_aad(id: ChannelId) -> String {
+    format!("alert_channels,{id},sealed_url")
+}
+
+/// What the secret of a channel of alerts is bound to: whoever points the channel at another host must know it.
+pub fn channel_secret_aad(id: ChannelId, host: &str) -> String {
+    format!("alert_channels,{id},sealed_secret,{host}")
 }
 
 #[cfg(test)]

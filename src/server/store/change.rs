@@ -6,9 +6,10 @@
 
 use crate::{
     model::{
+        alert::{Channel, Rule, Silence},
         api_key::ApiKey,
         group::Group,
-        id::{ApiKeyId, CredentialId, GroupId, ProviderId, UserId},
+        id::{ApiKeyId, ChannelId, CredentialId, GroupId, ProviderId, RuleId, UserId},
         price::PriceDraft,
         provider::Provider,
         user::User,
@@ -17,7 +18,9 @@ use crate::{
 };
 
 use super::{
-    Store, StoreError, audit,
+    Store, StoreError,
+    alert::ChannelSecrets,
+    audit,
     audit::Entry,
     database::Tx,
     sql::{sql, statements},
@@ -103,6 +106,37 @@ pub enum Change {
     DeleteUser {
         /// Who.
         id: UserId,
+    },
+    /// Creates or replaces a channel of alerts.
+    PutChannel {
+        /// The record, without its address and secret.
+        channel: Channel,
+        /// Its address and secret, as far as they are new.
+        secrets: ChannelSecrets,
+        /// Revision the editor saw; `None` for a new record.
+        expect: Option<i64>,
+    },
+    /// Deletes a channel of alerts. Rules that told it are the caller's to change.
+    DeleteChannel {
+        /// Which one.
+        id: ChannelId,
+    },
+    /// Creates or replaces a rule of alerts.
+    PutRule {
+        /// The record.
+        rule: Rule,
+        /// Revision the editor saw; `None` for a new record.
+        expect: Option<i64>,
+    },
+    /// Deletes a rule of alerts and its silences.
+    DeleteRule {
+        /// Which one.
+        id: RuleId,
+    },
+    /// Silences a rule or a subject of it; one whose time is not after now ends the silence.
+    PutSilence {
+        /// What, and until when.
+        silence: Silence,
     },
     /// Sets a setting of the system.
     PutSetting {
@@ -215,6 +249,13 @@ async fn apply(tx: &mut Tx, change: Change, stamp: Stamp) -> Result<Entry, Store
         Change::PutFirstUser { user, password_hash } => super::user::put_first(tx, user, password_hash, stamp).await,
         Change::PutUser { user, password_hash } => super::user::put(tx, user, password_hash, stamp).await,
         Change::DeleteUser { id } => super::user::delete(tx, id).await,
+        Change::PutChannel { channel, secrets, expect } => {
+            super::alert::put_channel(tx, channel, secrets, expect, stamp).await
+        }
+        Change::DeleteChannel { id } => super::alert::delete_channel(tx, id).await,
+        Change::PutRule { rule, expect } => super::alert::put_rule(tx, rule, expect, stamp).await,
+        Change::DeleteRule { id } => super::alert::delete_rule(tx, id).await,
+        Change::PutSilence { silence } => super::alert::put_silence(tx, silence, stamp).await,
         Change::PutSetting { key, value } => super::setting::put(tx, key, value).await,
         Change::DeleteSetting { key } => super::setting::delete(tx, key).await,
     }

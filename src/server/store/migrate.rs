@@ -32,22 +32,26 @@ const SQLITE_CONFIG: &[Migration] = scripts![
     1 "configuration" "sqlite/config/0001_configuration.sql",
     2 "connection" "sqlite/config/0002_connection.sql",
     3 "prices" "sqlite/config/0003_prices.sql",
+    4 "alerts" "sqlite/config/0004_alerts.sql",
 ];
 const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
     2 "cap uses" "sqlite/log/0002_cap_uses.sql",
     3 "tokens" "sqlite/log/0003_tokens.sql",
+    5 "alerts" "sqlite/log/0005_alerts.sql",
     6 "segments" "sqlite/log/0006_segments.sql",
 ];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
     2 "connection" "postgres/config/0002_connection.sql",
     3 "prices" "postgres/config/0003_prices.sql",
+    4 "alerts" "postgres/config/0004_alerts.sql",
 ];
 const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",
     2 "cap uses" "postgres/log/0002_cap_uses.sql",
     3 "tokens" "postgres/log/0003_tokens.sql",
+    5 "alerts" "postgres/log/0005_alerts.sql",
     6 "segments" "postgres/log/0006_segments.sql",
 ];
 

@@ -13,6 +13,7 @@ const PLACES: [(&str, &str); 8] = [
     ("d", "/admin"),
     ("r", "/admin/requests"),
     ("h", "/admin/health"),
+    ("a", "/admin/alerts"),
     ("p", "/admin/providers"),
     ("g", "/admin/groups"),
     ("k", "/admin/api-keys"),

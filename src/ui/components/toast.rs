@@ -65,6 +65,11 @@ impl Toasts {
         self.show(Glyph::Bad, title, hint, None);
     }
 
+    /// It was done, and found what is wrong: `hint` says what.
+    pub fn found(self, title: String, hint: String) {
+        self.show(Glyph::Bad, title, hint, None);
+    }
+
     fn show(self, glyph: Glyph, title: String, hint: String, undo: Option<Callback<()>>) {
         let id = self.last.get_value().wrapping_add(1);
         self.last.set_value(id);

@@ -43,6 +43,11 @@ phrases! {
     unreadable(message: &str) => "Cannot be read: {message}", "无法读取：{message}";
     variable(name: &str) => "The environment has no variable {name}. Set it, or write the secret itself", "环境变量 {name} 未设置。请设置它，或直接填写密钥";
     last_owner => "The last owner who may sign in. Make somebody else an owner first", "这是最后一位可登录的所有者，请先指定另一位所有者";
+    fixed => "Cannot be changed. Make a new one", "无法更改，请新建";
+    email => "An e-mail address such as ops@example.com", "填写邮箱地址，如 ops@example.com";
+    chat => "A number such as -1001234567890, or @name of a public channel", "填写数字（如 -1001234567890）或公开频道的 @名称";
+    mail_server => "A mail server such as mail.example.com:587", "填写邮件服务器，如 mail.example.com:587";
+    channel_secret_again => "The address leads to another host now: enter the secret again", "地址已指向另一主机，请重新填写密钥";
     wrong_password => "Not your present password", "与当前密码不符";
 }
 
@@ -83,6 +88,11 @@ pub fn say(issue: &Issue) -> String {
         Issue::Unreadable { message } => unreadable(l, message),
         Issue::VariableUnset { name } => variable(l, name),
         Issue::LastOwner => last_owner(l).into(),
+        Issue::Fixed => fixed(l).into(),
+        Issue::InvalidEmail => email(l).into(),
+        Issue::InvalidChat => chat(l).into(),
+        Issue::InvalidServer => mail_server(l).into(),
+        Issue::ChannelSecretAgain => channel_secret_again(l).into(),
         Issue::WrongPassword => wrong_password(l).into(),
     }
 }

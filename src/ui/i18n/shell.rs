@@ -13,6 +13,7 @@ phrases! {
     groups => "Groups", "分组";
     api_keys => "API keys", "API 密钥";
     operations => "Operations", "运维";
+    alerts => "Alerts", "告警";
     audit => "Audit log", "审计日志";
     users => "Users", "用户";
     settings => "Settings", "设置";

@@ -81,6 +81,7 @@ fn Body(overview: Overview, troubled: exceptions::First, asked: Memo<Asked>) -> 
     let version = follow_live(data, asked);
     view! {
         <attention::Attention data/>
+        <attention::Alarms/>
         <figures::Figures data/>
         <div class="grid gap-4 lg:grid-cols-12">
             <div class="lg:col-span-8 grid"><charts::RequestsCard data/></div>

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_saphyr::{SnippetMode, Spanned};
 
+use super::alerts::{AlertsDeclared, AlertsExported};
 use crate::model::{
     error::{ApiError, ApiResult},
     group::{AnonymousAccess, FailoverRules, GroupKind, PathPolicy, Sticky, Strategy},
@@ -26,6 +27,8 @@ pub(super) struct Declared {
     pub(super) groups: Vec<Spanned<GroupEntry>>,
     /// The price table.
     pub(super) prices: Option<Spanned<PriceDraft>>,
+    /// Rules and channels of alerts, matched by name; without them they stay as they are.
+    pub(super) alerts: Option<AlertsDeclared>,
 }
 
 /// The whole file as written.
@@ -38,6 +41,8 @@ pub(super) struct Exported {
     /// The price table, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prices: Option<PriceDraft>,
+    /// Every rule and channel of alerts.
+    pub(super) alerts: AlertsExported,
 }
 
 /// One provider.
@@ -211,6 +216,7 @@ prices:
             providers: file.providers.iter().map(|entry| entry.value.clone()).collect(),
             groups: file.groups.iter().map(|entry| entry.value.clone()).collect(),
             prices: file.prices.as_ref().map(|entry| entry.value.clone()),
+            alerts: AlertsExported::default(),
         };
         let text = write(&written);
         assert!(!text.contains("sk-1"), "secrets stay here: {text}");

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     ApplyOptions,
+    alerts::AlertsDeclared,
     file::{CredentialEntry, Declared, GroupEntry, ProviderEntry},
     report::{difference, group_entry, names, provider_entry},
 };
@@ -23,7 +24,7 @@ use crate::{
     server::{
         admin::{Admin, groups, providers},
         secret::seal::credential_aad,
-        store::{Change, Snapshot, StoredProvider},
+        store::{Alerting, Change, Snapshot, StoredProvider},
     },
 };
 
@@ -42,7 +43,7 @@ impl Plan {
     pub(super) fn make(
         admin: &Admin,
         declared: &Declared,
-        snapshot: &Snapshot,
+        (snapshot, alerting): (&Snapshot, &Alerting),
         options: &ApplyOptions,
     ) -> ApiResult<Self> {
         let mut plan = Self::default();
@@ -58,6 +59,10 @@ impl Plan {
         for entry in &declared.groups {
             plan.group(admin, entry, &snapshot, &before);
         }
+        if let Some(alerts) = &declared.alerts {
+            let groups = plan.groups_after(&before);
+            plan.alerts(admin, alerts, &Snapshot { groups, ..snapshot }, alerting, options);
+        }
         if options.prune {
             plan.prune_providers(declared, &before);
         }
@@ -67,12 +72,33 @@ impl Plan {
         if plan.problems.is_empty() { Ok(plan) } else { Err(ApiError::Invalid { problems: plan.problems }) }
     }
 
+    /// Groups as they will be: what is stored, without those that go, with those that change.
+    fn groups_after(&self, before: &Snapshot) -> Vec<Group> {
+        let mut groups = before.groups.clone();
+        for change in &self.changes {
+            match change {
+                Change::DeleteGroup { id, .. } => groups.retain(|group| group.id != *id),
+                Change::PutGroup { group, .. } => {
+                    groups.retain(|known| known.id != group.id);
+                    groups.push(group.clone());
+                }
+                _ => {}
+            }
+        }
+        groups
+    }
+
     fn refuse_doubles(&mut self, declared: &Declared) {
         let mut seen = BTreeMap::new();
         let providers =
             declared.providers.iter().map(|entry| ("provider", &entry.value.name, "name", entry.referenced.line()));
         let groups = declared.groups.iter().map(|entry| ("group", &entry.value.slug, "slug", entry.referenced.line()));
-        for (object, name, field, line) in providers.chain(groups) {
+        let (none, alerts) = (AlertsDeclared::default(), declared.alerts.as_ref());
+        let alerts = alerts.unwrap_or(&none);
+        let channels =
+            alerts.channels.iter().map(|entry| ("channel", &entry.value.name, "name", entry.referenced.line()));
+        let rules = alerts.rules.iter().map(|entry| ("rule", &entry.value.name, "name", entry.referenced.line()));
+        for (object, name, field, line) in providers.chain(groups).chain(channels).chain(rules) {
             if seen.insert((object, name), line).is_some() {
                 self.problems.push(Problem::new(place(line, object, name, field), Issue::Duplicate));
             }
@@ -179,12 +205,12 @@ impl Plan {
         }
     }
 
-    fn deletion(&mut self, object: &str, name: &str) {
+    pub(super) fn deletion(&mut self, object: &str, name: &str) {
         let (object, name) = (object.to_owned(), name.to_owned());
         self.report.push(PlannedChange { object, name, kind: ChangeKind::Delete, fields: Vec::new() });
     }
 
-    fn refuse(&mut self, line: u64, object: &str, name: &str, error: ApiError) {
+    pub(super) fn refuse(&mut self, line: u64, object: &str, name: &str, error: ApiError) {
         let problems = match error {
             ApiError::Invalid { problems } => problems,
             other => vec![Problem::new("entry", Issue::Unreadable { message: other.to_string() })],
@@ -204,7 +230,7 @@ fn place(line: u64, object: &str, name: &str, field: &str) -> String {
     format!("line {line}, {object} {name}, {field}")
 }
 
-fn kind(exists: bool, fields: &[String]) -> ChangeKind {
+pub(super) fn kind(exists: bool, fields: &[String]) -> ChangeKind {
     match (exists, fields.is_empty()) {
         (false, _) => ChangeKind::Create,
         (true, false) => ChangeKind::Update,

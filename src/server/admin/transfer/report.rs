@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::file::{CredentialEntry, Exported, GroupEntry, MemberEntry, ProviderEntry};
+use super::{
+    alerts,
+    file::{CredentialEntry, Exported, GroupEntry, MemberEntry, ProviderEntry},
+};
 use crate::{
     model::{group::Group, id::ProviderId, provider::Provider},
-    server::store::Snapshot,
+    server::store::{Alerting, Snapshot},
 };
 
 /// The whole configuration, sorted by name and slug.
-pub(super) fn exported(snapshot: &Snapshot) -> Exported {
+pub(super) fn exported(snapshot: &Snapshot, alerting: &Alerting) -> Exported {
     let mut providers: Vec<ProviderEntry> =
         snapshot.providers.iter().map(|stored| provider_entry(&stored.provider)).collect();
     providers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -20,7 +23,7 @@ pub(super) fn exported(snapshot: &Snapshot) -> Exported {
     let mut groups: Vec<GroupEntry> = snapshot.groups.iter().map(|group| group_entry(group, &names)).collect();
     groups.sort_by(|a, b| a.slug.cmp(&b.slug));
     let prices = (!snapshot.prices.models.is_empty()).then(|| snapshot.prices.to_draft());
-    Exported { providers, groups, prices }
+    Exported { providers, groups, prices, alerts: alerts::exported(alerting, snapshot) }
 }
 
 /// Names of providers by id.

@@ -39,6 +39,7 @@ fn places() -> Vec<Line> {
         (&["g", "p"], t!(shell::providers)),
         (&["g", "g"], t!(shell::groups)),
         (&["g", "k"], t!(shell::api_keys)),
+        (&["g", "a"], t!(shell::alerts)),
         (&["g", "u"], t!(shell::users)),
         (&["g", "s"], t!(shell::settings)),
     ]

@@ -49,7 +49,7 @@ fn routing() -> [Place; 2] {
 /// Places of the operations; who may not read them does not see them.
 fn operations() -> Vec<Place> {
     let session = Session::here();
-    let mut places = Vec::new();
+    let mut places = vec![Place { href: "/admin/alerts", icon: "bell", label: t!(shell::alerts) }];
     if session.allows(Permission::ReadAudit) {
         places.push(Place { href: "/admin/audit", icon: "history", label: t!(shell::audit) });
     }

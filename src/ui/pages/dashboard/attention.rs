@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 
 use crate::{
+    api::alerts::firing_alerts,
     model::{
+        alert::{Alert, RuleKind},
         health::{CredentialState, HealthState, ProviderHealth},
         stats::Overview,
     },
@@ -13,6 +15,8 @@ use crate::{
         format,
         i18n::{language, t},
         icon::{Glyph, Icon, Mark},
+        live::Live,
+        pages::alerts::lists::{alert_glyph, say},
     },
 };
 
@@ -52,6 +56,46 @@ pub fn Attention(
         }
     };
     view! { {face} }.into_any()
+}
+
+/// Open alerts, but for providers that are down: the strip above tells those by their health.
+#[component]
+pub fn Alarms() -> impl IntoView {
+    let live = use_context::<Live>();
+    let alerts = Resource::new(move || live.map_or(0, |live| live.alerts.get()), |_| firing_alerts());
+    let face = move || {
+        Suspend::new(async move {
+            // Without an answer there is nothing to say here; the page of alerts tells why.
+            let mut open = alerts.await.unwrap_or_default();
+            open.retain(|alert| alert.kind != RuleKind::ProviderDown);
+            let more = open.len().saturating_sub(3);
+            let rest = (more > 0).then(|| {
+                view! { <a class="attention-more link" href="/admin/alerts">{t!(dashboard::more_trouble, more)}</a> }
+            });
+            let item = |alert: Alert| {
+                view! {
+                    <div class="attention-item">
+                        <span class="pt-0.5"><Mark glyph=alert_glyph(&alert)/></span>
+                        <div class="min-w-0">
+                            <p class="font-medium wrap-anywhere">{say(&alert.title)}</p>
+                            <p class="caption">{say(&alert.reason)}</p>
+                        </div>
+                        <span class="ml-auto pl-2 self-center whitespace-nowrap"><a class="link" href="/admin/alerts">{t!(dashboard::view)}</a></span>
+                    </div>
+                }
+                .into_any()
+            };
+            (!open.is_empty()).then(|| {
+                view! {
+                    <section class="card attention" aria-label=t!(shell::alerts)>
+                        {open.into_iter().take(3).map(item).collect_view()}
+                        {rest}
+                    </section>
+                }
+            })
+        })
+    };
+    view! { <Transition>{face}</Transition> }.into_any()
 }
 
 fn troubles(data: &Overview) -> Vec<Trouble> {
