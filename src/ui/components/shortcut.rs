@@ -9,7 +9,7 @@ use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast;
 
 /// Letters after `g`, and where they lead.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("d", "/admin"),
     ("r", "/admin/requests"),
     ("h", "/admin/health"),
