@@ -11,7 +11,7 @@ use super::{
     caps,
     foundation::{Foundation, StartError},
     listen::{self, Services},
-    site,
+    site, statistics,
     tasks::Tasks,
 };
 use crate::server::{
@@ -22,7 +22,7 @@ use crate::server::{
     limit::{calendar::Calendar, caps::Caps, local::Limiter},
     live,
     proxy::{Proxy, ProxySettings},
-    record::{QUEUE, Recorder, writer::Writer},
+    record::{QUEUE, Recorder, keep::Keeper, writer::Writer},
     rest,
     routing::{Routing, compile::Compiler, watch::Watch},
     session::{Sessions, Site},
@@ -109,6 +109,7 @@ struct DataPlane {
     limiter: Limiter,
     recorder: Recorder,
     writer: Writer,
+    keeper: Keeper,
     clock: Clock,
     /// Where messages of alerts may go: where requests may.
     addresses: Arc<AddressPolicy>,
@@ -124,19 +125,20 @@ impl DataPlane {
         let clock = Clock::start();
         let board = Board::new(clock.epoch_unix_ms());
         let calendar = Calendar::new(settings.gateway.time_zone.clone());
-        let limiter = Limiter::counting(Caps::new(calendar, clock.epoch_unix_ms()));
+        let limiter = Limiter::counting(Caps::new(calendar.clone(), clock.epoch_unix_ms()));
         if let Err(error) = caps::restore(&foundation.store, limiter.caps(), clock).await {
             tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
         }
-        let (recorder, writer) = Recorder::new(QUEUE);
-        let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
+        let (recorder, writer) = Recorder::counting(QUEUE, calendar);
+        let keeper = recorder.keeper(foundation.store.clone(), clock.epoch_unix_ms());
+        statistics::restore(keeper.clone(), clock).await;
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
         let addresses = Arc::new(policy.clone());
         let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
         let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;
         let (table, limits, records) = (routing.clone(), limiter.clone(), recorder.clone());
         let proxy = Proxy::new(table, limits, records, clock, proxy_settings(settings), abort.clone());
-        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, clock, addresses })
+        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, keeper, clock, addresses })
     }
 }
 
@@ -187,6 +189,13 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     });
     tasks.keep_house(&foundation.store, &plane.recorder, &settings.log);
     tasks.keep_caps(foundation.store.clone(), plane.limiter.caps().clone(), plane.clock);
+    tasks.keep_statistics(
+        plane.keeper,
+        plane.recorder.clone(),
+        plane.board.clone(),
+        plane.routing.clone(),
+        plane.clock,
+    );
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks

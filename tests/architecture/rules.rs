@@ -39,7 +39,8 @@ pub(crate) const ROOMS: &[Room] = &[
             "server::upstream",
         ],
     ),
-    room("server::record", &["model", "server::store"]),
+    // Days of statistics are the days of caps.
+    room("server::record", &["model", "server::store", "server::limit"]),
     // The data plane: never store, bus or admin, so that it cannot wait for them.
     room(
         "server::proxy",
