@@ -20,7 +20,7 @@ use crate::server::{
     config::Settings,
     health::{board::Board, clock::Clock},
     limit::{calendar::Calendar, caps::Caps, local::Limiter},
-    live,
+    live, metrics,
     proxy::{Proxy, ProxySettings},
     record::{QUEUE, Recorder, keep::Keeper, writer::Writer},
     rest,
@@ -147,6 +147,7 @@ struct BackOffice {
     admin: Admin,
     sessions: Sessions,
     hub: live::Hub,
+    metrics: metrics::Sources,
 }
 
 impl BackOffice {
@@ -155,10 +156,12 @@ impl BackOffice {
         let sources =
             live::Sources { routing: plane.routing.clone(), board: board.clone(), recorder: recorder.clone(), clock };
         let hub = live::Hub::new(sources, drain.clone());
+        let (routing, numbers) = (plane.routing.clone(), recorder.clone());
+        let metrics = metrics::Sources { routing, board: board.clone(), recorder: numbers, clock };
         let admin = foundation.admin_with(Some(Live { board, recorder, clock, proxy: plane.proxy.clone() }));
         let origin = settings.web.public_url.as_ref().map(|_| settings.web.site());
         let sessions = Sessions::new(admin.clone(), Site { https: settings.web.is_https(), origin });
-        Self { admin, sessions, hub }
+        Self { admin, sessions, hub, metrics }
     }
 
     /// Screens, REST and live events.
@@ -171,6 +174,7 @@ impl BackOffice {
         site::around(site::pages(&site::leptos_options(), context), &self.sessions)
             .merge(rest::router(self.admin.clone(), self.sessions.clone()))
             .merge(live::router(self.hub.clone(), self.sessions.clone()))
+            .merge(metrics::router(self.metrics.clone(), self.sessions.clone()))
     }
 }
 

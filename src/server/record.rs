@@ -175,10 +175,10 @@ impl Recorder {
     }
 
     /// Changes of health that the store does not have yet, and who this process is to it.
-    pub fn unwritten_health(&self, provider: ProviderId) -> (i64, Vec<HealthRow>) {
+    pub fn unwritten_health(&self, provider: Option<ProviderId>) -> (i64, Vec<HealthRow>) {
         let node = self.shared.folded().ledger.node();
         let mut waiting = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).waiting();
-        waiting.retain(|row| row.event.provider == provider);
+        waiting.retain(|row| provider.is_none_or(|provider| row.event.provider == provider));
         (node, waiting)
     }
 

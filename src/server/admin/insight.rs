@@ -7,7 +7,7 @@ use crate::{
     model::{
         audit::AuditRow,
         error::{ApiError, ApiResult},
-        health::{HealthEvent, HealthHistory, ProviderHealth, Uptime},
+        health::{HealthEvent, HealthHistory, ProviderHealth},
         id::{GroupId, ProviderId},
         page::Stretch,
         provider::Provider,
@@ -16,7 +16,7 @@ use crate::{
     },
     server::{
         record::{history, inquiry::Inquiry},
-        store::{NodeRun, Snapshot},
+        store::{HealthRow, NodeRun, Snapshot},
     },
 };
 
@@ -43,8 +43,20 @@ impl Stats<'_> {
         }
         add_idle(&mut overview, &snapshot, group);
         overview.health = health(live, &snapshot);
-        overview.events = live.board.recent(EVENTS);
+        overview.events = self.events(live, now_ms).await;
         Ok(overview)
+    }
+
+    /// The last changes of health; those before this process' start come from the store, if it answers.
+    async fn events(self, live: &Live, now_ms: i64) -> Vec<HealthEvent> {
+        let mut events = live.board.recent(EVENTS);
+        let missing = EVENTS - events.len();
+        let before_ms = live.clock.epoch_unix_ms();
+        if missing > 0 {
+            let earlier = self.0.store().health_changes(before_ms, missing as u32).await.unwrap_or_default();
+            events.extend(earlier.into_iter().filter(|event| event.at_ms >= now_ms - 30 * DAY_MS));
+        }
+        events
     }
 
     /// Figures of any stretch of time, told apart by what was asked for. Read from the store and, for
@@ -135,10 +147,23 @@ impl Health<'_> {
         if !snapshot.providers.iter().any(|stored| stored.provider.id == id) {
             return Err(ApiError::NotFound { what: "provider".into() });
         }
+        let past = self.past(Some(id)).await?;
+        Ok(past.of(id, HISTORY))
+    }
+
+    /// The same of every provider, without what changed.
+    pub async fn uptimes(self, who: &Principal) -> ApiResult<Vec<HealthHistory>> {
+        who.require(Permission::View)?;
+        let (snapshot, past) = (self.0.snapshot().await?, self.past(None).await?);
+        Ok(snapshot.providers.iter().map(|stored| past.of(stored.provider.id, 0)).collect())
+    }
+
+    /// What all nodes saw of one provider, or of all.
+    async fn past(self, id: Option<ProviderId>) -> ApiResult<Past> {
         let now_ms = self.0.now_ms();
         // What a process found is written again each day: two days more than asked for miss no state.
         let since_ms = now_ms - 32 * DAY_MS;
-        let mut rows = self.0.store().health_since(Some(id), since_ms).await.map_err(refusal::of_store)?;
+        let mut rows = self.0.store().health_since(id, since_ms).await.map_err(refusal::of_store)?;
         let mut runs = self.0.store().node_runs(since_ms).await.map_err(refusal::of_store)?;
         if let Some(live) = self.0.live() {
             // This process is there now, and may have seen what the store has not been told.
@@ -150,20 +175,35 @@ impl Health<'_> {
                 None => runs.push(NodeRun { node, started_ms: now_ms, seen_ms: now_ms }),
             }
         }
-        let stretches = history::stretches(&rows, &runs);
-        let uptime = |days: i64| -> Uptime { history::uptime(&stretches, now_ms - days * DAY_MS, now_ms) };
-        let uptime = [uptime(1), uptime(7), uptime(30)];
-        let mut events: Vec<HealthEvent> = rows.into_iter().filter(|row| row.changed).map(|row| row.event).collect();
-        events.retain(|event| event.at_ms >= now_ms - 30 * DAY_MS);
-        events.sort_by_key(|event| std::cmp::Reverse(event.at_ms));
-        events.truncate(HISTORY);
-        Ok(HealthHistory { provider: id, uptime, events })
+        Ok(Past { rows, runs, now_ms })
     }
 
     /// Changes of health, newest first.
     pub fn events(self, who: &Principal) -> ApiResult<Vec<HealthEvent>> {
         who.require(Permission::View)?;
         Ok(self.0.live().map(|live| live.board.recent(crate::server::health::board::EVENTS)).unwrap_or_default())
+    }
+}
+
+/// What all nodes saw, and when each of them was there to see.
+struct Past {
+    rows: Vec<HealthRow>,
+    runs: Vec<NodeRun>,
+    now_ms: i64,
+}
+
+impl Past {
+    /// The past of one provider, with so many changes at most.
+    fn of(&self, id: ProviderId, most: usize) -> HealthHistory {
+        let rows: Vec<HealthRow> = self.rows.iter().filter(|row| row.event.provider == id).cloned().collect();
+        let stretches = history::stretches(&rows, &self.runs);
+        let uptime = |days: i64| history::uptime(&stretches, self.now_ms - days * DAY_MS, self.now_ms);
+        let uptime = [uptime(1), uptime(7), uptime(30)];
+        let changed = rows.into_iter().filter(|row| row.changed && row.event.at_ms >= self.now_ms - 30 * DAY_MS);
+        let mut events: Vec<HealthEvent> = changed.map(|row| row.event).collect();
+        events.sort_by_key(|event| std::cmp::Reverse(event.at_ms));
+        events.truncate(most);
+        HealthHistory { provider: id, uptime, events }
     }
 }
 

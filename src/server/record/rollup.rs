@@ -403,7 +403,7 @@ impl Grain {
 
     /// Requests of a group, or of all, in one column.
     fn requests(&self, number: i64, group: Option<GroupId>) -> impl Iterator<Item = &Cell> {
-        let of = move |(known, cell)| (group.is_none() || known == group).then_some(cell);
+        let of = move |(known, cell): (Option<GroupId>, _)| (group.is_none() || known == group).then_some(cell);
         self.requests_by_group(number).filter_map(of)
     }
 

@@ -201,7 +201,7 @@ async fn health_survives_a_restart_and_the_gap_is_unknown(store: Store, _: Arc<P
     recorder.note(&event(NOON_MS + 10 * MINUTE_MS, HealthState::Unhealthy));
     recorder.note(&event(NOON_MS + 15 * MINUTE_MS, HealthState::Recovering));
     keeper.flush(NOON_MS + 20 * MINUTE_MS).await.expect("flushed");
-    assert_eq!(recorder.unwritten_health(PROVIDER).1, []);
+    assert_eq!(recorder.unwritten_health(None).1, []);
     drop((recorder, keeper));
     // Ten minutes later another process begins.
     let (next, _writer) = Recorder::new(10);
