@@ -15,5 +15,6 @@ pub mod run;
 pub mod seed;
 pub mod site;
 mod stall;
+mod statistics;
 mod tasks;
 pub mod upkeep;

@@ -8,6 +8,7 @@ pub mod config;
 pub mod health;
 pub mod limit;
 pub mod live;
+pub mod metrics;
 pub mod proxy;
 pub mod record;
 pub mod rest;

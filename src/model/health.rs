@@ -161,3 +161,61 @@ pub struct HealthEvent {
     /// Why.
     pub reason: HealthReason,
 }
+
+/// Whether a provider could be used: what uptime counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It took requests, if perhaps fewer.
+    Up,
+    /// It could not be asked, though it should have been.
+    Down,
+    /// A person had taken it out.
+    Off,
+}
+
+impl Standing {
+    /// What a state means for uptime.
+    pub fn of(state: HealthState) -> Self {
+        match state {
+            HealthState::Healthy | HealthState::Degraded | HealthState::Recovering => Self::Up,
+            HealthState::Unhealthy | HealthState::Cooling | HealthState::CredentialFailed => Self::Down,
+            HealthState::Disabled | HealthState::Drained => Self::Off,
+        }
+    }
+}
+
+/// How long a provider was up between two moments. With several nodes each counts for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime {
+    /// From then, unix milliseconds.
+    pub from_ms: i64,
+    /// Until then.
+    pub to_ms: i64,
+    /// Healthy, degraded or recovering.
+    pub up_ms: i64,
+    /// Unhealthy, cooling, or without a credential.
+    pub down_ms: i64,
+    /// Disabled or drained by a person.
+    pub off_ms: i64,
+    /// No gateway was there to see.
+    pub unknown_ms: i64,
+}
+
+impl Uptime {
+    /// Up ÷ (up + down), 0–1; `None` where neither was seen.
+    pub fn ratio(&self) -> Option<f64> {
+        let seen_ms = self.up_ms + self.down_ms;
+        (seen_ms > 0).then(|| self.up_ms as f64 / seen_ms as f64)
+    }
+}
+
+/// The past of one provider's health.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthHistory {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// Uptime of the last 24 hours, 7 days and 30 days.
+    pub uptime: [Uptime; 3],
+    /// Changes of the last 30 days, newest first.
+    pub events: Vec<HealthEvent>,
+}

@@ -154,6 +154,12 @@ pub enum Issue {
         /// What the parser says, in one line.
         message: String,
     },
+    /// A question that has no answer, and the one to ask instead.
+    #[error("{message}")]
+    NoAnswer {
+        /// What is wrong with it and what would be right, in one line.
+        message: String,
+    },
     /// A secret that was to come from the environment of the server or the command.
     #[error("the environment has no variable {name}; set it, or write the secret itself")]
     VariableUnset {

@@ -11,7 +11,7 @@ use super::{
     caps,
     foundation::{Foundation, StartError},
     listen::{self, Services},
-    site,
+    site, statistics,
     tasks::Tasks,
 };
 use crate::server::{
@@ -20,9 +20,9 @@ use crate::server::{
     config::Settings,
     health::{board::Board, clock::Clock},
     limit::{calendar::Calendar, caps::Caps, local::Limiter},
-    live,
+    live, metrics,
     proxy::{Proxy, ProxySettings},
-    record::{QUEUE, Recorder, writer::Writer},
+    record::{QUEUE, Recorder, keep::Keeper, writer::Writer},
     rest,
     routing::{Routing, compile::Compiler, watch::Watch},
     session::{Sessions, Site},
@@ -109,6 +109,7 @@ struct DataPlane {
     limiter: Limiter,
     recorder: Recorder,
     writer: Writer,
+    keeper: Keeper,
     clock: Clock,
     /// Where messages of alerts may go: where requests may.
     addresses: Arc<AddressPolicy>,
@@ -124,19 +125,20 @@ impl DataPlane {
         let clock = Clock::start();
         let board = Board::new(clock.epoch_unix_ms());
         let calendar = Calendar::new(settings.gateway.time_zone.clone());
-        let limiter = Limiter::counting(Caps::new(calendar, clock.epoch_unix_ms()));
+        let limiter = Limiter::counting(Caps::new(calendar.clone(), clock.epoch_unix_ms()));
         if let Err(error) = caps::restore(&foundation.store, limiter.caps(), clock).await {
             tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
         }
-        let (recorder, writer) = Recorder::new(QUEUE);
-        let writer = writer.keeping(settings.storage.data_dir.join("statistics.json"));
+        let (recorder, writer) = Recorder::counting(QUEUE, calendar);
+        let keeper = recorder.keeper(foundation.store.clone(), clock.epoch_unix_ms());
+        statistics::restore(keeper.clone(), clock).await;
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
         let addresses = Arc::new(policy.clone());
         let compiler = Compiler::new(foundation.master.clone(), board.clone(), policy);
         let (watch, routing) = Watch::start(foundation.store.clone(), foundation.bus.clone(), compiler, clock).await?;
         let (table, limits, records) = (routing.clone(), limiter.clone(), recorder.clone());
         let proxy = Proxy::new(table, limits, records, clock, proxy_settings(settings), abort.clone());
-        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, clock, addresses })
+        Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, keeper, clock, addresses })
     }
 }
 
@@ -145,6 +147,7 @@ struct BackOffice {
     admin: Admin,
     sessions: Sessions,
     hub: live::Hub,
+    metrics: metrics::Sources,
 }
 
 impl BackOffice {
@@ -153,10 +156,12 @@ impl BackOffice {
         let sources =
             live::Sources { routing: plane.routing.clone(), board: board.clone(), recorder: recorder.clone(), clock };
         let hub = live::Hub::new(sources, drain.clone());
+        let (routing, numbers) = (plane.routing.clone(), recorder.clone());
+        let metrics = metrics::Sources { routing, board: board.clone(), recorder: numbers, clock };
         let admin = foundation.admin_with(Some(Live { board, recorder, clock, proxy: plane.proxy.clone() }));
         let origin = settings.web.public_url.as_ref().map(|_| settings.web.site());
         let sessions = Sessions::new(admin.clone(), Site { https: settings.web.is_https(), origin });
-        Self { admin, sessions, hub }
+        Self { admin, sessions, hub, metrics }
     }
 
     /// Screens, REST and live events.
@@ -169,6 +174,7 @@ impl BackOffice {
         site::around(site::pages(&site::leptos_options(), context), &self.sessions)
             .merge(rest::router(self.admin.clone(), self.sessions.clone()))
             .merge(live::router(self.hub.clone(), self.sessions.clone()))
+            .merge(metrics::router(self.metrics.clone(), self.sessions.clone()))
     }
 }
 
@@ -187,6 +193,13 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     });
     tasks.keep_house(&foundation.store, &plane.recorder, &settings.log);
     tasks.keep_caps(foundation.store.clone(), plane.limiter.caps().clone(), plane.clock);
+    tasks.keep_statistics(
+        plane.keeper,
+        plane.recorder.clone(),
+        plane.board.clone(),
+        plane.routing.clone(),
+        plane.clock,
+    );
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks

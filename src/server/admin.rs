@@ -95,13 +95,16 @@ struct Inner {
     passwords: Passwords,
     setup_token: setup::Token,
     exports: requests::Exports,
+    /// Grows whenever sessions end here, so that what they opened can end too.
+    sessions_ended: tokio::sync::watch::Sender<u64>,
 }
 
 impl Admin {
     /// The services.
     pub fn new(tools: Tools) -> Self {
         let (passwords, setup_token) = (Passwords::default(), setup::Token::default());
-        Self(Arc::new(Inner { tools, passwords, setup_token, exports: requests::Exports::default() }))
+        let (exports, sessions_ended) = (requests::Exports::default(), tokio::sync::watch::Sender::default());
+        Self(Arc::new(Inner { tools, passwords, setup_token, exports, sessions_ended }))
     }
 
     /// Exports of the log under way.

@@ -2,15 +2,19 @@
 //!
 //! The two are independent. [`Recorder::record`] counts the request first, in memory, and then
 //! offers its row to the [`writer`]'s bounded queue; a row that does not fit is dropped and counted,
-//! and the statistics do not notice.
+//! and the statistics do not notice. They go to the store by themselves, as sums ([`keep`]).
 
+mod cell;
 mod drills;
-mod entries;
 pub mod histogram;
+pub mod history;
+pub mod inquiry;
 mod intake;
-mod keep;
+pub mod keep;
+mod ledger;
 pub mod rollup;
 pub mod tail;
+pub mod totals;
 pub mod writer;
 
 use std::sync::{
@@ -23,17 +27,26 @@ use tokio::sync::{broadcast, mpsc};
 pub use self::rollup::window::Window;
 use self::{
     drills::Drills,
-    intake::Intake,
+    history::History,
+    intake::{Intake, MINUTE_MS},
+    ledger::Ledger,
     rollup::{Rollup, Summary},
     tail::Tail,
+    totals::Totals,
     writer::Writer,
 };
-use crate::model::{
-    drill::DrillReport,
-    health::HealthEvent,
-    id::{DrillId, GroupId},
-    request_log::RequestDetail,
-    stats::{Counts, Overview, Range},
+use crate::{
+    model::{
+        drill::DrillReport,
+        health::HealthEvent,
+        id::{DrillId, GroupId, ProviderId},
+        request_log::RequestDetail,
+        stats::{Counts, Overview, Range, Step},
+    },
+    server::{
+        limit::calendar::Calendar,
+        store::{HealthRow, RollupRow},
+    },
 };
 
 /// Rows that may wait for the writer.
@@ -46,12 +59,14 @@ pub struct Recorder {
     rows: mpsc::Sender<Arc<RequestDetail>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     intake: Intake,
     drills: Drills,
     /// Held while adding up; only readers and the writer's tick come here, never a request.
-    rollup: Mutex<Rollup>,
+    folded: Mutex<Folded>,
+    /// Held to add a row or to copy those that wait.
+    history: Mutex<History>,
     tail: Tail,
     in_flight: AtomicU32,
     /// Rows lost since start.
@@ -60,11 +75,41 @@ struct Shared {
     gap: AtomicU64,
 }
 
+/// What requests counted, added up for each kind of reader.
+#[derive(Debug)]
+struct Folded {
+    /// For dashboards.
+    rollup: Rollup,
+    /// For the store.
+    ledger: Ledger,
+    /// For `/metrics`.
+    totals: Totals,
+}
+
 impl Recorder {
-    /// A recorder and the writer to run beside it; `queue` rows may wait between them.
+    /// A recorder and the writer to run beside it; `queue` rows may wait between them. Its days are
+    /// those of UTC.
     pub fn new(queue: usize) -> (Self, Writer) {
+        Self::counting(queue, Calendar::new(jiff::tz::TimeZone::UTC))
+    }
+
+    /// The same with the days of this calendar.
+    pub fn counting(queue: usize, calendar: Calendar) -> (Self, Writer) {
         let (sender, rows) = mpsc::channel(queue.max(1));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            intake: Intake::default(),
+            drills: Drills::default(),
+            folded: Mutex::new(Folded {
+                rollup: Rollup::default(),
+                ledger: Ledger::new(calendar),
+                totals: Totals::default(),
+            }),
+            history: Mutex::default(),
+            tail: Tail::default(),
+            in_flight: AtomicU32::new(0),
+            dropped: AtomicU64::new(0),
+            gap: AtomicU64::new(0),
+        });
         (Self { shared: Arc::clone(&shared), rows: sender }, Writer::new(rows, shared))
     }
 
@@ -101,28 +146,68 @@ impl Recorder {
 
     /// Requests recorded since start.
     pub fn totals(&self, now_ms: i64) -> Counts {
-        self.shared.fold(now_ms).totals()
+        self.shared.fold(now_ms).rollup.totals()
     }
 
-    /// Notes a change of a provider's health, to mark it in its columns.
+    /// Counters since start, for `/metrics`.
+    pub fn since_start(&self, now_ms: i64) -> Totals {
+        self.shared.fold(now_ms).totals.clone()
+    }
+
+    /// How often statistics were added up under `*` because a period had too many series, since start.
+    pub fn merged_series(&self) -> u64 {
+        self.shared.folded().ledger.merged()
+    }
+
+    /// Rows that wait for the writer.
+    pub fn queued_rows(&self) -> usize {
+        self.rows.max_capacity() - self.rows.capacity()
+    }
+
+    /// Notes a change of a provider's health, to mark it in its columns and to keep it.
     pub fn note(&self, event: &HealthEvent) {
-        self.shared.rollup().note(event);
+        let node = {
+            let mut folded = self.shared.folded();
+            folded.rollup.note(event);
+            folded.ledger.node()
+        };
+        self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).add(node, event.clone(), true);
+    }
+
+    /// Changes of health that the store does not have yet, and who this process is to it.
+    pub fn unwritten_health(&self, provider: Option<ProviderId>) -> (i64, Vec<HealthRow>) {
+        let node = self.shared.folded().ledger.node();
+        let mut waiting = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).waiting();
+        waiting.retain(|row| provider.is_none_or(|provider| row.event.provider == provider));
+        (node, waiting)
+    }
+
+    /// Statistics of periods that are still open, newer than the store's rows of the same process.
+    pub fn open_rollups(&self, step: Step, from_ms: i64, to_ms: i64, now_ms: i64) -> OpenRollups {
+        let mut folded = self.shared.fold(now_ms);
+        let rows = folded.ledger.open(step, from_ms, to_ms);
+        OpenRollups { node: folded.ledger.node(), pages: folded.ledger.open_pages(step), rows }
+    }
+
+    /// Days and weeks as statistics have them.
+    pub fn calendar(&self) -> Calendar {
+        self.shared.folded().ledger.calendar().clone()
     }
 
     /// The dashboard's numbers. Names and colours of providers, health and events are the caller's.
     pub fn overview(&self, range: Range, group: Option<GroupId>, now_ms: i64) -> Overview {
-        let overview = self.shared.fold(now_ms).overview(range, group, now_ms);
+        let overview = self.shared.fold(now_ms).rollup.overview(range, group, now_ms);
         Overview { rate_now: self.rate_now(now_ms), in_flight: self.in_flight(), ..overview }
     }
 
     /// A range in a few numbers, without columns: for live snapshots.
     pub fn summary(&self, range: Range, group: Option<GroupId>, now_ms: i64) -> Summary {
-        self.shared.fold(now_ms).summary(range, group, now_ms)
+        self.shared.fold(now_ms).rollup.summary(range, group, now_ms)
     }
 
     /// The last `minutes`, at most sixty: what rules of alerts measure.
     pub fn window(&self, minutes: u32, now_ms: i64) -> Window {
-        self.shared.fold(now_ms).window(minutes, now_ms)
+        self.shared.fold(now_ms).rollup.window(minutes, now_ms)
     }
 
     /// What the requests that met the fault of a drill came to.
@@ -141,18 +226,42 @@ impl Recorder {
     }
 }
 
+/// Statistics that are newer than the store's.
+#[derive(Clone, Debug, Default)]
+pub struct OpenRollups {
+    /// This process.
+    pub node: i64,
+    /// Start and part of every open period: of these the store's rows of this process are old.
+    pub pages: Vec<(i64, i64)>,
+    /// The rows.
+    pub rows: Vec<RollupRow>,
+}
+
+impl OpenRollups {
+    /// Whether a stored row is an old version of one of these.
+    pub fn replaces(&self, row: &RollupRow) -> bool {
+        row.node == self.node && self.pages.contains(&(row.at_ms, row.part))
+    }
+}
+
 impl Shared {
-    fn rollup(&self) -> MutexGuard<'_, Rollup> {
-        self.rollup.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Opens what was added up, as it is.
+    fn folded(&self) -> MutexGuard<'_, Folded> {
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings what requests counted into the rollup, and opens it for reading.
-    fn fold(&self, now_ms: i64) -> MutexGuard<'_, Rollup> {
-        let mut rollup = self.rollup();
-        // Emptied under the rollup's lock: two readers cannot fold in the wrong order, and each
-        // sees everything recorded before it came.
-        rollup.add(&self.intake.drain(), now_ms);
-        rollup
+    /// Adds up what requests counted, and opens it for reading.
+    fn fold(&self, now_ms: i64) -> MutexGuard<'_, Folded> {
+        let mut folded = self.folded();
+        let this_minute = now_ms.div_euclid(MINUTE_MS);
+        // Emptied under the lock: two readers cannot fold in the wrong order, and each sees
+        // everything recorded before it came.
+        for (minute, counted) in self.intake.drain() {
+            folded.rollup.add(minute, &counted, this_minute);
+            folded.ledger.add(minute.min(this_minute), &counted);
+            folded.totals.add(&counted);
+        }
+        folded
     }
 
     fn lose(&self, rows: u64) {

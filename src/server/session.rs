@@ -157,6 +157,11 @@ impl Sessions {
         Ok(self.cookie().clear())
     }
 
+    /// Changes whenever sessions end on this node: time to look again whether one's own still lasts.
+    pub fn ended(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.admin.sessions_ended()
+    }
+
     /// Where clients reach us, as a browser writes an origin: `https://gate.example.com`.
     pub fn origin(&self, parts: &Parts) -> String {
         let host = || {

@@ -17,11 +17,13 @@ mod column;
 mod database;
 mod error;
 mod group;
+mod health_history;
 mod migrate;
 mod postgres;
 mod price;
 mod provider;
 mod request_log;
+mod rollup;
 mod session;
 mod setting;
 mod snapshot;
@@ -39,9 +41,11 @@ pub use self::{
     cap_use::CapUse,
     change::Change,
     error::{StoreError, Trouble},
+    health_history::{HealthRow, NodeRun},
     migrate::MigrationStatus,
     provider::StoredProvider,
     request_log::{Found, Gap, Lane, LogLimits, SetAside},
+    rollup::{GroupCounts, RollupFilter, RollupRow},
     session::{NewSession, StoredSession},
     snapshot::Snapshot,
     user::StoredUser,
@@ -155,13 +159,20 @@ impl Store {
             .chain(request_log::SEGMENTS)
             .chain(cap_use::ALL)
             .chain(alert_log::ALL);
+        let log = log.chain(rollup::ALL).chain(health_history::ALL);
         let log = log.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        for (name, text) in log.chain(cap_use::composed_texts()) {
+        for (name, text) in log.chain(composed_texts()) {
             prepare(&self.log, &text).await.map_err(|error| format!("log::{name}: {error}"))?;
             count += 1;
         }
         Ok(count)
     }
+}
+
+/// Statements of the log that are put together.
+fn composed_texts() -> impl Iterator<Item = (String, String)> {
+    let all = [cap_use::composed_texts(), rollup::composed_texts(), health_history::composed_texts()];
+    all.into_iter().flatten()
 }
 
 async fn prepare(database: &Database, text: &str) -> Result<(), sqlx::Error> {

@@ -39,7 +39,8 @@ pub(crate) const ROOMS: &[Room] = &[
             "server::upstream",
         ],
     ),
-    room("server::record", &["model", "server::store"]),
+    // Days of statistics are the days of caps.
+    room("server::record", &["model", "server::store", "server::limit"]),
     // The data plane: never store, bus or admin, so that it cannot wait for them.
     room(
         "server::proxy",
@@ -90,6 +91,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room("server::rest", &["model", "server::admin", "server::session", "server::bus", "server::record"]),
     // Snapshots come from memory, not from the store: names from the table, health from the board.
     room("server::live", &["model", "server::session", "server::record", "server::routing", "server::health"]),
+    // Read from memory, like the live snapshots.
+    room("server::metrics", &["model", "server::session", "server::record", "server::routing", "server::health"]),
     room("api", &["model", "server::admin", "server::session"]),
     room("ui", &["model", "api"]),
     room("hydrate", &["ui"]),
@@ -112,7 +115,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("h2", &["server::upstream"]),
     ("hyper", &["server::upstream", "server::proxy", "serve"]),
     ("hyper_util", &["server::upstream", "server::proxy", "serve"]),
-    ("axum", &["server::proxy", "server::rest", "server::live", "server::session", "serve"]),
+    ("axum", &["server::proxy", "server::rest", "server::live", "server::metrics", "server::session", "serve"]),
     ("leptos_axum", &["api", "server::session", "serve"]),
     // `model` names leptos once: the error of server functions crosses the wire.
     ("leptos", &["model", "api", "ui", "hydrate", "server::session", "serve"]),

@@ -7,6 +7,7 @@ mod chaos;
 mod cli;
 mod documents;
 mod faults;
+mod insight;
 mod pages;
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets see it as a crate")]

@@ -11,6 +11,7 @@ mod log;
 mod people;
 mod place;
 mod schema;
+mod statistics;
 mod things;
 mod trail;
 

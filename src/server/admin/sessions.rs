@@ -50,11 +50,25 @@ impl Admin {
 
     /// Ends one session.
     pub(in crate::server) async fn end_session(&self, id: SessionId) -> ApiResult<()> {
-        self.store().end_session(id).await.map_err(refusal::of_store)
+        self.store().end_session(id).await.map_err(refusal::of_store)?;
+        self.sessions_may_have_ended();
+        Ok(())
+    }
+
+    /// Whoever holds a session open looks again whether it still lasts.
+    pub(super) fn sessions_may_have_ended(&self) {
+        self.0.sessions_ended.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever sessions end on this node.
+    pub(in crate::server) fn sessions_ended(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.sessions_ended.subscribe()
     }
 
     /// Ends every session of a person.
     pub(in crate::server) async fn end_sessions(&self, user: UserId) -> ApiResult<u64> {
-        self.store().end_sessions(user, None).await.map_err(refusal::of_store)
+        let ended = self.store().end_sessions(user, None).await.map_err(refusal::of_store)?;
+        self.sessions_may_have_ended();
+        Ok(ended)
     }
 }

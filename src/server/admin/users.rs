@@ -85,7 +85,9 @@ impl Users<'_> {
     /// Removes a person and their sessions; the last owner stays.
     pub async fn delete(self, who: &Principal, id: UserId) -> ApiResult<()> {
         who.require(Permission::ManageUsers)?;
-        self.0.change(who, vec![Change::DeleteUser { id }]).await.map(drop)
+        self.0.change(who, vec![Change::DeleteUser { id }]).await?;
+        self.0.sessions_may_have_ended();
+        Ok(())
     }
 
     async fn new_password(self, who: &Principal, user: User, field: &str, password: String) -> ApiResult<()> {
@@ -96,6 +98,7 @@ impl Users<'_> {
 
     async fn put(self, who: &Principal, user: User, password_hash: Option<String>) -> ApiResult<User> {
         self.0.change(who, vec![Change::PutUser { user: user.clone(), password_hash }]).await?;
+        self.0.sessions_may_have_ended();
         Ok(user)
     }
 

@@ -86,6 +86,14 @@ impl Calendar {
         }
     }
 
+    /// The first moment of the week of a moment: midnight of its Monday.
+    pub fn week_starts_at_ms(&self, unix_ms: i64) -> i64 {
+        let moment = Timestamp::from_millisecond(unix_ms).unwrap_or_default();
+        let date = self.zone.to_datetime(moment).date();
+        let back = date.weekday().to_monday_zero_offset();
+        (0..back).try_fold(date, |date, _| date.yesterday()).map_or(unix_ms, |monday| self.midnight_ms(monday))
+    }
+
     fn period(&self, grain: Grain, first: Date, last: Date) -> Period {
         let ends_at_ms = last.tomorrow().map_or(i64::MAX, |next| self.midnight_ms(next));
         Period { grain, first, starts_at_ms: self.midnight_ms(first), ends_at_ms }
@@ -150,6 +158,15 @@ mod tests {
         assert_eq!(days("2028-02-29T23:59:59Z"), ("2028-02".into(), 29));
         assert_eq!(days("2026-12-31T23:59:59Z"), ("2026-12".into(), 31));
         assert_eq!(at("Asia/Shanghai", "2026-12-31T16:00:00Z").month.to_string(), "2027-01");
+    }
+
+    #[test]
+    fn a_week_begins_on_monday() {
+        let calendar = Calendar::new(TimeZone::get("Europe/Berlin").expect("a zone"));
+        let ms = |moment: &str| moment.parse::<Timestamp>().expect("a moment").as_millisecond();
+        // Sunday night and Monday morning, there.
+        assert_eq!(calendar.week_starts_at_ms(ms("2026-11-22T22:59:00Z")), ms("2026-11-15T23:00:00Z"));
+        assert_eq!(calendar.week_starts_at_ms(ms("2026-11-22T23:00:00Z")), ms("2026-11-22T23:00:00Z"));
     }
 
     #[test]

@@ -84,17 +84,21 @@ impl Hub {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut quiet, mut last_totals) = (0, None);
+        // One change a beat is enough: it says that there is something new, not what.
+        let mut told = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = revision.changed() => {
+                changed = revision.changed(), if !told => {
                     if changed.is_err() {
                         return;
                     }
+                    told = true;
                     let revision = *revision.borrow_and_update();
                     self.send(&LiveEvent::Changed { revision });
                 }
                 _ = beat.tick() => {
+                    told = false;
                     let new_rows = drain(&mut rows);
                     if self.messages.receiver_count() == 0 {
                         continue;

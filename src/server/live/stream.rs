@@ -13,7 +13,10 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::request::Parts;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 use super::hub::{Hub, encode};
 use crate::{
@@ -21,7 +24,8 @@ use crate::{
     server::session::Sessions,
 };
 
-/// How often a tab's session is looked at again.
+/// How often a tab's session is looked at again where nothing says that it ended: another node may
+/// have ended it, or its time is over.
 const SESSION_CHECK: Duration = Duration::from_secs(30);
 
 /// The route.
@@ -35,6 +39,7 @@ struct Tab {
     parts: Parts,
     messages: broadcast::Receiver<Arc<str>>,
     check: tokio::time::Interval,
+    ended: watch::Receiver<u64>,
     first: bool,
     over: bool,
 }
@@ -48,7 +53,8 @@ async fn open(State((hub, sessions)): State<(Hub, Sessions)>, request: Request) 
     let messages = hub.subscribe();
     let mut check = tokio::time::interval(SESSION_CHECK);
     check.reset();
-    let tab = Tab { hub, sessions, parts, messages, check, first: true, over: false };
+    let ended = sessions.ended();
+    let tab = Tab { hub, sessions, parts, messages, check, ended, first: true, over: false };
     let events = stream::unfold(tab, |mut tab| async move {
         let message = tab.next().await?;
         Some((Ok::<_, Infallible>(Bytes::copy_from_slice(message.as_bytes())), tab))
@@ -84,13 +90,15 @@ impl Tab {
                     Err(RecvError::Lagged(_)) => Some(encode(&LiveEvent::Resync)),
                     Err(RecvError::Closed) => None,
                 },
-                _ = self.check.tick() => {
-                    // A store that cannot be asked signs nobody out.
-                    if let Err(ApiError::Unauthenticated | ApiError::Forbidden { .. }) = allowed(&self.sessions, &self.parts).await {
-                        self.over = true;
-                        return Some(encode(&LiveEvent::SignedOut));
-                    }
-                }
+                changed = self.ended.changed() => if changed.is_err() { return None },
+                _ = self.check.tick() => {}
+            }
+            // A store that cannot be asked signs nobody out.
+            if let Err(ApiError::Unauthenticated | ApiError::Forbidden { .. }) =
+                allowed(&self.sessions, &self.parts).await
+            {
+                self.over = true;
+                return Some(encode(&LiveEvent::SignedOut));
             }
         }
     }

@@ -183,6 +183,8 @@ impl Run<'_> {
             Attempted::Answer(answered) => Ok(self.answered(candidate, answered, elapsed_us, entry)),
             Attempted::Failed { outcome, detail, seen, .. } => {
                 close(entry, outcome, seen, elapsed_us, detail.clone());
+                let provider = &candidate.provider.name;
+                tracing::debug!(request_id = %entry.id, %provider, outcome = outcome.as_str(), detail, "attempt failed");
                 Ok(self.failed(candidate, outcome, detail))
             }
             Attempted::Inbound(fault) => {
@@ -256,7 +258,6 @@ impl Run<'_> {
     fn failed(&mut self, mut candidate: Candidate, outcome: AttemptOutcome, detail: String) -> Step {
         let now_ms = self.shared.clock.now_ms();
         self.learn(&mut candidate, outcome, Told::default(), now_ms);
-        tracing::debug!(provider = %candidate.provider.name, outcome = outcome.as_str(), detail, "attempt failed");
         self.last = Some(Last::Failure(outcome, detail));
         match verdict::next(outcome, self.may_repeat) {
             Next::Nobody => Step::Stop,

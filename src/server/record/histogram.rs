@@ -1,9 +1,8 @@
 //! A latency histogram in a few hundred bytes: logarithmic buckets, only those in use.
 //!
 //! Sixteen buckets per power of two, so a value is off by at most 3.2 %. A dense table of them would
-//! be five kilobytes per provider and column; real latencies touch a few dozen buckets.
-
-use serde::{Deserialize, Serialize};
+//! be five kilobytes per provider and column; real latencies touch a few dozen buckets. On disk a
+//! histogram is its buckets as pairs of variable-length numbers: two to four bytes each.
 
 use crate::model::stats::Quantiles;
 
@@ -14,16 +13,17 @@ const SUB: u64 = 1 << BITS;
 const LONGEST_US: u64 = (1 << 40) - 1;
 const CELLS: usize = ((40 - BITS as usize) + 1) << BITS;
 
-/// Counts per bucket, sorted by bucket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u16, u32)>", into = "Vec<(u16, u32)>")]
+/// Counts per bucket, sorted by bucket, and the exact sum of the values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     cells: Vec<(u16, u32)>,
+    sum_us: u64,
 }
 
 impl Histogram {
     /// Adds a value in microseconds.
     pub fn add(&mut self, value_us: u64) {
+        self.sum_us = self.sum_us.saturating_add(value_us.min(LONGEST_US));
         let bucket = bucket(value_us);
         match self.cells.binary_search_by_key(&bucket, |cell| cell.0) {
             Ok(at) => self.cells[at].1 = self.cells[at].1.saturating_add(1),
@@ -33,6 +33,11 @@ impl Histogram {
 
     /// Adds all of another.
     pub fn merge(&mut self, other: &Self) {
+        if self.cells.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         for (bucket, count) in &other.cells {
             match self.cells.binary_search_by_key(bucket, |cell| cell.0) {
                 Ok(at) => self.cells[at].1 = self.cells[at].1.saturating_add(*count),
@@ -50,22 +55,72 @@ impl Histogram {
     pub fn count(&self) -> u64 {
         self.cells.iter().map(|cell| u64::from(cell.1)).sum()
     }
-}
 
-impl From<Histogram> for Vec<(u16, u32)> {
-    fn from(histogram: Histogram) -> Self {
-        histogram.cells
+    /// All values together, microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
+    /// How many values are at most this long, to within a bucket.
+    pub fn count_up_to(&self, value_us: u64) -> u64 {
+        let last = bucket(value_us);
+        self.cells.iter().take_while(|cell| cell.0 <= last).map(|cell| u64::from(cell.1)).sum()
+    }
+
+    /// The quantiles every screen shows; all zero of nothing.
+    pub fn quantiles(&self) -> Quantiles {
+        let mut sum = Sum::default();
+        sum.add(self);
+        sum.quantiles()
+    }
+
+    /// Appends its bytes: how many buckets, the sum, then each bucket's distance to the one before and its count.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        put(bytes, self.cells.len() as u64);
+        put(bytes, self.sum_us);
+        let mut before = 0;
+        for (bucket, count) in &self.cells {
+            put(bytes, u64::from(bucket - before));
+            put(bytes, u64::from(*count));
+            before = *bucket;
+        }
+    }
+
+    /// Reads what [`write`](Self::write) wrote and moves on behind it; `None` where it is no such thing.
+    pub(super) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (buckets, sum_us) = (take(bytes)?, take(bytes)?);
+        let mut cells = Vec::with_capacity(usize::try_from(buckets).ok().filter(|count| *count <= CELLS)?);
+        let mut before = 0_u64;
+        for _ in 0..buckets {
+            before = before.checked_add(take(bytes)?)?;
+            let bucket = u16::try_from(before).ok().filter(|bucket| usize::from(*bucket) < CELLS)?;
+            cells.push((bucket, u32::try_from(take(bytes)?).ok()?));
+        }
+        // Strictly ascending, or adding to it later would go wrong.
+        cells.windows(2).all(|pair| pair[0].0 < pair[1].0).then_some(Self { cells, sum_us })
     }
 }
 
-impl From<Vec<(u16, u32)>> for Histogram {
-    /// Whatever was read: cells out of order or out of range are put right.
-    fn from(read: Vec<(u16, u32)>) -> Self {
-        let mut cells: Vec<_> = read.into_iter().filter(|cell| usize::from(cell.0) < CELLS).collect();
-        cells.sort_unstable();
-        cells.dedup_by_key(|cell| cell.0);
-        Self { cells }
+/// A number in groups of seven bits, the lowest first (LEB128).
+fn put(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
     }
+    bytes.push(value as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// Many histograms added up, to read quantiles from.
@@ -92,8 +147,8 @@ impl Sum {
 
     /// The quantiles every screen shows; all zero of nothing.
     pub fn quantiles(&self) -> Quantiles {
-        let [p50_us, p95_us, p99_us] = [50, 95, 99].map(|percent| self.quantile(percent));
-        Quantiles { p50_us, p95_us, p99_us }
+        let [p50_us, p90_us, p95_us, p99_us] = [50, 90, 95, 99].map(|percent| self.quantile(percent));
+        Quantiles { p50_us, p90_us, p95_us, p99_us }
     }
 
     /// The value below which `percent` of 100 values lie, microseconds.
@@ -153,7 +208,8 @@ mod tests {
     #[test]
     fn quantiles_of_a_spread() {
         let quantiles = sum(1..=10_000).quantiles();
-        for (read, exact) in [(quantiles.p50_us, 5_000_u64), (quantiles.p95_us, 9_500), (quantiles.p99_us, 9_900)] {
+        let exact = [(quantiles.p50_us, 5_000_u64), (quantiles.p90_us, 9_000), (quantiles.p95_us, 9_500)];
+        for (read, exact) in exact.into_iter().chain([(quantiles.p99_us, 9_900)]) {
             assert!(read.abs_diff(exact) * 100 <= exact * 4, "{exact} was read as {read}");
         }
         assert_eq!(sum([]).quantiles(), Quantiles::default());
@@ -179,5 +235,40 @@ mod tests {
         left.merge(&right);
         assert_eq!(left, both);
         assert_eq!(left.count(), 8);
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let (mut one, mut bytes) = (Histogram::default(), Vec::new());
+        [0, 3, 17, 900, 900, 1 << 20, u64::MAX].into_iter().for_each(|value| one.add(value));
+        one.write(&mut bytes);
+        Histogram::default().write(&mut bytes);
+        let mut rest = bytes.as_slice();
+        assert_eq!(Histogram::read(&mut rest), Some(one));
+        assert_eq!(Histogram::read(&mut rest), Some(Histogram::default()));
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn bytes_that_are_no_histogram_are_refused() {
+        let mut bytes = Vec::new();
+        let mut one = Histogram::default();
+        [5, 5_000, 5_000_000].into_iter().for_each(|value| one.add(value));
+        one.write(&mut bytes);
+        for length in 0..bytes.len() {
+            assert_eq!(Histogram::read(&mut &bytes[..length]), None, "cut to {length}");
+        }
+        for wrong in [&[1, 0, 0xff, 0xff, 0x7f, 1][..], &[2, 0, 3, 1, 0, 1], &[0xff; 12], &[9, 0, 1, 1]] {
+            assert_eq!(Histogram::read(&mut &*wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn values_up_to_a_bound_are_counted_and_their_sum_is_exact() {
+        let mut one = Histogram::default();
+        (1..=100).for_each(|value| one.add(value * 1_000));
+        assert_eq!((one.sum_us(), one.count()), (5_050_000, 100));
+        assert!(one.count_up_to(50_000).abs_diff(50) <= 2, "{}", one.count_up_to(50_000));
+        assert_eq!((one.count_up_to(0), one.count_up_to(u64::MAX)), (0, 100));
     }
 }

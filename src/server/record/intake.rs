@@ -2,21 +2,21 @@
 //!
 //! A request meets only the lock of one shard, for a few map lookups; it never meets a reader that
 //! adds up a month. Readers (and the writer, once a second) take the maps away whole and fold them
-//! into the [`super::rollup`] outside these locks.
+//! into the [`super::rollup`] and the [`super::ledger`] outside these locks. Names of models become
+//! numbers here, so that a request looks one up and copies none.
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::histogram::Histogram;
+use super::cell::{self, Latency};
 use crate::model::{
-    id::{GroupId, ProviderId},
-    request_log::{Outcome, RequestDetail},
-    stats::Counts,
+    id::{ApiKeyId, GroupId, ProviderId},
+    request_log::{AttemptOutcome, Outcome, RequestDetail},
+    stats::UsageTotals,
 };
 
 const SHARDS: usize = 8;
@@ -24,35 +24,55 @@ const SHARDS: usize = 8;
 pub(super) const MINUTE_MS: i64 = 60_000;
 /// Seconds of which the pace is kept.
 const PACE: usize = 16;
+/// Models told apart in one map; clients choose their names.
+const MODELS: usize = 1_000;
+/// Models that are looked through before they are looked up.
+const HANDFUL: usize = 8;
+/// Bytes of a model's name that are kept.
+const MODEL_BYTES: usize = 120;
+/// The series that stands for many.
+pub(super) const MANY: &str = "*";
 
-/// Requests of one group in one period.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct RequestCell {
-    pub(super) counts: Counts,
-    pub(super) first_byte: Histogram,
-    pub(super) total: Histogram,
+/// What tells requests apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RequestKey {
+    pub(super) group: Option<GroupId>,
+    pub(super) api_key: Option<ApiKeyId>,
+    /// Number of the model's name.
+    pub(super) model: u16,
+    /// First digit of the status the client saw.
+    pub(super) status_class: u8,
+    pub(super) outcome: Outcome,
 }
 
-/// Attempts of one group at one provider in one period.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct AttemptCell {
-    pub(super) attempts: u64,
-    pub(super) answered: u64,
-    pub(super) failed: u64,
-    pub(super) first_byte: Histogram,
+/// What tells attempts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AttemptKey {
+    pub(super) group: Option<GroupId>,
+    pub(super) provider: ProviderId,
+    /// Number of the model's name.
+    pub(super) model: u16,
+    pub(super) outcome: AttemptOutcome,
 }
 
-/// What happened in one period; which one, its holder knows.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Period {
-    #[serde(with = "super::entries")]
-    pub(super) requests: HashMap<Option<GroupId>, RequestCell>,
-    #[serde(with = "super::entries")]
-    pub(super) attempts: HashMap<(Option<GroupId>, ProviderId), AttemptCell>,
+/// What requests or attempts of one key came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) usage: UsageTotals,
+    pub(super) latency: Latency,
+}
+
+/// What one shard counted in one minute; which one, its holder knows.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    models: Models,
+    pub(super) requests: HashMap<RequestKey, Tally, Quick>,
+    pub(super) attempts: HashMap<AttemptKey, Tally, Quick>,
 }
 
 /// What one shard counted, by minute.
-type Minutes = Vec<(i64, Period)>;
+type Minutes = Vec<(i64, Counted)>;
 
 #[derive(Debug, Default)]
 struct Shard {
@@ -75,11 +95,11 @@ impl Intake {
         let ended_ms = detail.row.at_ms.saturating_add_unsigned(detail.row.total_us / 1_000);
         let mut shard = lock(shard);
         shard.pace.add(ended_ms.div_euclid(1_000));
-        shard.period(ended_ms.div_euclid(MINUTE_MS)).add(detail);
+        shard.minute(ended_ms.div_euclid(MINUTE_MS)).add(detail);
     }
 
     /// Takes away what was counted since the last time: minutes since 1970 and what happened in them.
-    pub(super) fn drain(&self) -> Vec<(i64, Period)> {
+    pub(super) fn drain(&self) -> Vec<(i64, Counted)> {
         self.shards.iter().flat_map(|shard| mem::take(&mut lock(shard).minutes)).collect()
     }
 
@@ -92,113 +112,138 @@ impl Intake {
 }
 
 impl Shard {
-    fn period(&mut self, minute: i64) -> &mut Period {
+    fn minute(&mut self, minute: i64) -> &mut Counted {
         // One or two minutes at a time: the newest is last.
         let at = self.minutes.iter().rposition(|(known, _)| *known == minute).unwrap_or_else(|| {
-            self.minutes.push((minute, Period::default()));
+            self.minutes.push((minute, Counted::default()));
             self.minutes.len() - 1
         });
         &mut self.minutes[at].1
     }
 }
 
-impl Period {
+impl Counted {
     fn add(&mut self, detail: &RequestDetail) {
         let row = &detail.row;
-        let cell = self.requests.entry(row.group).or_default();
-        count(&mut cell.counts, row.outcome);
-        // What never reached a provider is answered in microseconds: it would flatter the latency.
-        if !detail.attempts.is_empty() {
-            cell.total.add(row.total_us);
-        }
+        let model = self.models.number(row.model.as_deref().unwrap_or_default());
+        let usage = cell::usage(row);
+        let status_class = u8::try_from(row.status / 100).unwrap_or(0);
+        let key = RequestKey { group: row.group, api_key: row.api_key, model, status_class, outcome: row.outcome };
+        let tally = self.requests.entry(key).or_default();
+        tally.count += 1;
+        tally.usage.add(&usage);
         if let Some(first_byte_us) = row.first_byte_us {
-            cell.first_byte.add(first_byte_us);
+            tally.latency.first_byte.add(first_byte_us);
         }
-        for attempt in &detail.attempts {
-            let cell = self.attempts.entry((row.group, attempt.provider)).or_default();
-            cell.attempts += 1;
-            match attempt.outcome.success() {
-                Some(true) => cell.answered += 1,
-                Some(false) => cell.failed += 1,
-                None => {}
+        if let Some(last) = detail.attempts.last() {
+            // What never reached a provider is answered in microseconds: it would flatter the latency.
+            tally.latency.total.add(row.total_us);
+            if let Some(first_output_us) = last.first_output_us {
+                tally.latency.first_output.add(last.started_us + first_output_us);
+            }
+        }
+        for (index, attempt) in detail.attempts.iter().enumerate() {
+            let key = AttemptKey { group: row.group, provider: attempt.provider, model, outcome: attempt.outcome };
+            let tally = self.attempts.entry(key).or_default();
+            tally.count += 1;
+            if index + 1 == detail.attempts.len() {
+                // Who answered last wrote the tokens.
+                tally.usage.add(&usage);
             }
             if let Some(first_byte_us) = attempt.first_byte_us {
-                cell.first_byte.add(first_byte_us);
+                tally.latency.first_byte.add(first_byte_us);
+                tally.latency.total.add(attempt.ended_us);
+            }
+            if let Some(first_output_us) = attempt.first_output_us {
+                tally.latency.first_output.add(first_output_us);
             }
         }
     }
 
-    /// Adds all of another period. Beyond `most` series the rest is added under "no group": sums stay exact.
-    pub(super) fn merge_within(&mut self, other: &Self, most: usize) {
-        for (group, cell) in &other.requests {
-            let fits = self.requests.len() < most || self.requests.contains_key(group);
-            let sum = self.requests.entry(group.filter(|_| fits)).or_default();
-            add(&mut sum.counts, &cell.counts);
-            sum.first_byte.merge(&cell.first_byte);
-            sum.total.merge(&cell.total);
-        }
-        for (key, cell) in &other.attempts {
-            let fits = self.attempts.len() < most || self.attempts.contains_key(key);
-            let sum = self.attempts.entry((key.0.filter(|_| fits), key.1)).or_default();
-            sum.attempts += cell.attempts;
-            sum.answered += cell.answered;
-            sum.failed += cell.failed;
-            sum.first_byte.merge(&cell.first_byte);
-        }
-    }
-
-    /// Requests of a group, or of all.
-    pub(super) fn requests_of(&self, group: Option<GroupId>) -> impl Iterator<Item = (&Option<GroupId>, &RequestCell)> {
-        self.requests.iter().filter(move |(of, _)| group.is_none() || **of == group)
-    }
-
-    /// Attempts of a group's requests, or of all.
-    pub(super) fn attempts_of(
-        &self,
-        group: Option<GroupId>,
-    ) -> impl Iterator<Item = (&(Option<GroupId>, ProviderId), &AttemptCell)> {
-        self.attempts.iter().filter(move |((of, _), _)| group.is_none() || *of == group)
-    }
-
-    /// Gives back memory that growing left over: the period is complete.
-    pub(super) fn shrink(&mut self) {
-        for cell in self.requests.values_mut() {
-            cell.first_byte.shrink();
-            cell.total.shrink();
-        }
-        self.attempts.values_mut().for_each(|cell| cell.first_byte.shrink());
-        self.requests.shrink_to_fit();
-        self.attempts.shrink_to_fit();
-    }
-
-    /// Keeps the counts and drops everything else: the period is only compared with from now on.
-    pub(super) fn thin(&mut self) {
-        self.attempts = HashMap::new();
-        for cell in self.requests.values_mut() {
-            (cell.first_byte, cell.total) = (Histogram::default(), Histogram::default());
-        }
+    /// The name behind a number.
+    pub(super) fn model(&self, number: u16) -> &Arc<str> {
+        &self.models.names[usize::from(number)]
     }
 }
 
-fn count(counts: &mut Counts, outcome: Outcome) {
-    counts.total += 1;
-    match outcome {
-        Outcome::Served => counts.served += 1,
-        Outcome::Saved => counts.saved += 1,
-        Outcome::Failed | Outcome::Interrupted => counts.failed += 1,
-        Outcome::RateLimited => counts.rate_limited += 1,
-        Outcome::ClientLeft | Outcome::ClientError => counts.client += 1,
+/// Names of models, numbered in the order of their coming.
+#[derive(Debug, Default)]
+struct Models {
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u16>,
+}
+
+impl Models {
+    fn number(&mut self, name: &str) -> u16 {
+        let name = shortened(name);
+        // Most gateways serve a handful: comparing is cheaper than hashing.
+        if let Some(number) = self.names.iter().take(HANDFUL).position(|known| **known == *name) {
+            return number as u16;
+        }
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let name: Arc<str> = if self.names.len() < MODELS { name.into() } else { MANY.into() };
+        if let Some(number) = self.numbers.get(&name) {
+            return *number;
+        }
+        let number = self.names.len() as u16;
+        self.names.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        number
     }
 }
 
-/// Adds counts to counts.
-pub(super) fn add(sum: &mut Counts, counts: &Counts) {
-    sum.total += counts.total;
-    sum.served += counts.served;
-    sum.saved += counts.saved;
-    sum.failed += counts.failed;
-    sum.rate_limited += counts.rate_limited;
-    sum.client += counts.client;
+/// Hashes keys made of our own ids: nobody outside chooses them, so that a few multiplications will do
+/// where the standard hash takes several times as long.
+type Quick = BuildHasherDefault<Folding>;
+
+/// Folds words into one, as rustc's own hasher does.
+#[derive(Debug, Default)]
+pub(super) struct Folding(u64);
+
+impl Hasher for Folding {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let mut padded = [0; 8];
+            padded[..word.len()].copy_from_slice(word);
+            self.write_u64(u64::from_le_bytes(padded));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at both ends.
+        self.0.rotate_left(26)
+    }
+}
+
+/// At most [`MODEL_BYTES`], whole characters.
+fn shortened(name: &str) -> &str {
+    let mut end = name.len().min(MODEL_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
 }
 
 /// How many ended in each of the last seconds.

@@ -1,174 +1,135 @@
-//! Statistics outlive a restart: a small file beside the databases, written every few minutes and at the end.
+//! Statistics outlive the process: they go to the store every few seconds and come back at the start.
 //!
-//! They are worth a file, not a table: nobody queries them, a month of columns is some hundred
-//! kilobytes, and a crash may cost the last minutes of a chart, never a row of the log. A file that
-//! cannot be read is left behind with a warning; a gateway starts without its past.
+//! A crash loses what was counted since the last flush, and nothing of what was flushed: rows are
+//! replaced as a whole, in one transaction. Other processes on the same database write rows of their
+//! own; what they wrote is read back into the charts here, so that each node shows the sum of all.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
+use std::sync::{Arc, PoisonError};
+
+use super::{Recorder, Shared, history, rollup::Wanted};
+use crate::{
+    model::{
+        health::{HealthEvent, Standing},
+        id::ProviderId,
+        stats::Step,
+    },
+    server::store::{NodeRun, RollupRow, Store, StoreError},
 };
 
-use serde::{Deserialize, Serialize};
+/// How long health is kept: what 30 days of uptime need.
+const HEALTH_KEPT_MS: i64 = 35 * 86_400_000;
+/// Another process that said so within this time is there.
+const ALIVE_MS: i64 = 60_000;
+/// Rows of statistics written in one transaction: appending to the log never waits long.
+const AT_ONCE: usize = 512;
 
-use super::{Shared, rollup::Rollup};
-
-/// Of the file's form; another is not read.
-const VERSION: u32 = 1;
-
-/// The file's content.
-#[derive(Serialize, Deserialize)]
-struct Kept<R> {
-    version: u32,
-    saved_at_ms: i64,
-    rollup: R,
-}
-
-/// Where statistics are kept.
+/// Carries statistics between memory and the store.
 #[derive(Clone, Debug)]
-pub(super) struct Keep {
-    path: PathBuf,
+pub struct Keeper {
+    shared: Arc<Shared>,
+    store: Store,
+    started_ms: i64,
 }
 
-impl Keep {
-    pub(super) fn at(path: PathBuf) -> Self {
-        Self { path }
+impl Recorder {
+    /// What carries these statistics to the store and back.
+    pub fn keeper(&self, store: Store, started_ms: i64) -> Keeper {
+        Keeper { shared: Arc::clone(&self.shared), store, started_ms }
     }
 
-    /// Brings back what was kept, behind what has been counted since the start.
-    pub(super) fn restore(&self, shared: &Shared) {
-        match read(&self.path) {
-            Ok(Some(kept)) => shared.rollup().resume(kept.rollup, kept.saved_at_ms),
-            Ok(None) => {}
-            Err(reason) => {
-                let path = self.path.display();
-                tracing::warn!(%path, %reason, "statistics of the past cannot be read; charts start empty");
+    /// Whether a provider's state has to be written down, see [`Recorder::found`].
+    pub fn is_health_due(&self, provider: ProviderId, now_ms: i64) -> bool {
+        self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).is_due(provider, now_ms)
+    }
+
+    /// Writes down a state as it is now, which is no change.
+    pub fn found(&self, event: HealthEvent) {
+        let node = self.shared.folded().ledger.node();
+        self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).add(node, event, false);
+    }
+}
+
+impl Keeper {
+    /// This process, to the store.
+    fn node(&self) -> i64 {
+        self.shared.folded().ledger.node()
+    }
+
+    /// Brings back every column that dashboards show, and when providers were out.
+    pub async fn restore(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.read(true, now_ms).await?;
+        let before = self.shared.folded().rollup.wanted_before();
+        for wanted in before {
+            let rows = self.store.rollup_counts(wanted.step, wanted.from_ms, wanted.to_ms, self.node()).await?;
+            self.shared.folded().rollup.learn_counts(wanted, &rows);
+        }
+        self.restore_outages(now_ms).await
+    }
+
+    async fn restore_outages(&self, now_ms: i64) -> Result<(), StoreError> {
+        let since_ms = now_ms - HEALTH_KEPT_MS;
+        let runs = self.store.node_runs(since_ms).await?;
+        let rows = self.store.health_since(None, since_ms).await?;
+        let mut providers: Vec<ProviderId> = rows.iter().map(|row| row.event.provider).collect();
+        providers.sort_unstable();
+        providers.dedup();
+        for provider in providers {
+            let own: Vec<_> = rows.iter().filter(|row| row.event.provider == provider).cloned().collect();
+            let out = history::stretches(&own, &runs).into_iter();
+            let out = out.filter(|stretch| Standing::of(stretch.state) == Standing::Down);
+            let out: Vec<(i64, i64)> = out.map(|stretch| (stretch.from_ms, stretch.to_ms)).collect();
+            self.shared.folded().rollup.was_out(provider, &out);
+        }
+        Ok(())
+    }
+
+    /// Writes what changed since the last time. What the store refuses is kept and written next time.
+    pub async fn flush(&self, now_ms: i64) -> Result<(), StoreError> {
+        let rows = self.shared.fold(now_ms).ledger.changed(now_ms);
+        for (at, batch) in rows.chunks(AT_ONCE).enumerate() {
+            if let Err(error) = self.store.put_rollups(batch).await {
+                self.shared.folded().ledger.refused(&rows[at * AT_ONCE..]);
+                return Err(error);
             }
         }
+        self.flush_health(now_ms).await
     }
 
-    /// Writes the file, on a thread that may wait for the disk.
-    pub(super) async fn save(&self, shared: Arc<Shared>, now_ms: i64) {
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || write(&path, &shared, now_ms)).await;
-        if let Ok(Err(reason)) = written {
-            tracing::warn!(path = %self.path.display(), %reason, "statistics cannot be kept; charts will miss them after a restart");
+    async fn flush_health(&self, now_ms: i64) -> Result<(), StoreError> {
+        let waiting = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).waiting();
+        let run = NodeRun { node: self.node(), started_ms: self.started_ms, seen_ms: now_ms };
+        self.store.note_health(run, &waiting).await?;
+        if let Some(last) = waiting.last() {
+            self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).written(last.number);
         }
-    }
-}
-
-fn read(path: &Path) -> Result<Option<Kept<Rollup>>, String> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    let kept: Kept<Rollup> = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    if kept.version == VERSION { Ok(Some(kept)) } else { Err(format!("it has version {}", kept.version)) }
-}
-
-/// Beside the old file first: a reader finds the old one or the new one, whole.
-fn write(path: &Path, shared: &Shared, now_ms: i64) -> io::Result<()> {
-    let bytes = {
-        let rollup = shared.fold(now_ms);
-        serde_json::to_vec(&Kept { version: VERSION, saved_at_ms: now_ms, rollup: &*rollup })?
-    };
-    let beside = path.with_extension("new");
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        model::{
-            health::{HealthEvent, HealthReason, HealthState},
-            request_log::{AttemptOutcome, Outcome},
-            stats::Range,
-        },
-        server::record::{
-            Recorder,
-            sample::{NOON_MS, attempted, provider, request},
-        },
-    };
-
-    const MINUTE_MS: i64 = 60_000;
-
-    fn served(recorder: &Recorder, number: u128, ended_ms: i64) {
-        recorder.record(attempted(request(number, ended_ms, Outcome::Served, 1_000), &[(1, AttemptOutcome::Answered)]));
+        Ok(())
     }
 
-    /// The recorder after a restart.
-    fn restarted(keep: &Keep) -> Recorder {
-        let (recorder, _) = Recorder::new(1);
-        keep.restore(&recorder.shared);
-        recorder
+    /// Reads what other processes wrote, if there are any: the newest columns, or all of them.
+    pub async fn refresh(&self, all: bool, now_ms: i64) -> Result<(), StoreError> {
+        let node = self.node();
+        let others = self.store.node_runs(now_ms - ALIVE_MS).await?.iter().any(|run| run.node != node);
+        if others { self.read(all, now_ms).await } else { Ok(()) }
     }
 
-    #[tokio::test]
-    async fn charts_are_the_same_after_a_restart() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keep = Keep::at(folder.path().join("statistics.json"));
-        let (before, _) = Recorder::new(1);
-        for number in 0..500 {
-            served(&before, number, NOON_MS - (500 - number as i64) * 20 * MINUTE_MS);
-            before.totals(NOON_MS - (500 - number as i64) * 20 * MINUTE_MS);
+    async fn read(&self, all: bool, now_ms: i64) -> Result<(), StoreError> {
+        let wanted = self.shared.folded().rollup.wanted(all, now_ms);
+        for one in wanted {
+            let rows = self.rows(one).await?;
+            self.shared.folded().rollup.learn(one, &rows);
         }
-        keep.save(Arc::clone(&before.shared), NOON_MS).await;
-        let after = restarted(&keep);
-        for range in Range::ALL {
-            assert_eq!(after.overview(range, None, NOON_MS), before.overview(range, None, NOON_MS));
+        Ok(())
+    }
+
+    async fn rows(&self, wanted: Wanted) -> Result<Vec<RollupRow>, StoreError> {
+        self.store.rollups(wanted.step, wanted.from_ms, wanted.to_ms, self.node()).await
+    }
+
+    /// Deletes what is older than it is kept.
+    pub async fn forget(&self, now_ms: i64) -> Result<(), StoreError> {
+        for step in Step::ALL {
+            self.store.forget_rollups(step, now_ms - step.kept_ms()).await?;
         }
-        served(&after, 1_000, NOON_MS);
-        assert_eq!(
-            after.overview(Range::Month, None, NOON_MS).counts.total,
-            before.overview(Range::Month, None, NOON_MS).counts.total + 1
-        );
-        assert_eq!(after.totals(NOON_MS).total, 1, "since start");
-    }
-
-    #[tokio::test]
-    async fn requests_counted_before_the_file_was_read_are_kept() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keep = Keep::at(folder.path().join("statistics.json"));
-        let (before, _) = Recorder::new(1);
-        served(&before, 1, NOON_MS);
-        keep.save(Arc::clone(&before.shared), NOON_MS).await;
-        let (after, _) = Recorder::new(1);
-        served(&after, 2, NOON_MS + MINUTE_MS);
-        after.totals(NOON_MS + MINUTE_MS);
-        keep.restore(&after.shared);
-        assert_eq!(after.overview(Range::Hour, None, NOON_MS + MINUTE_MS).counts.total, 2);
-    }
-
-    #[tokio::test]
-    async fn an_outage_under_way_ends_with_the_process() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keep = Keep::at(folder.path().join("statistics.json"));
-        let (before, _) = Recorder::new(1);
-        served(&before, 1, NOON_MS);
-        let out = HealthState::Unhealthy;
-        before.note(&HealthEvent { provider: provider(1), at_ms: NOON_MS, state: out, reason: HealthReason::None });
-        keep.save(Arc::clone(&before.shared), NOON_MS + 1).await;
-        let later = restarted(&keep).overview(Range::Hour, None, NOON_MS + 5 * MINUTE_MS);
-        let marked: Vec<bool> = later.providers[0].columns.iter().map(|column| column.taken_out).collect();
-        assert_eq!(marked.iter().filter(|out| **out).count(), 1);
-        assert!(marked[54]);
-    }
-
-    #[test]
-    fn a_file_that_is_missing_torn_or_foreign_leaves_the_charts_empty() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("statistics.json");
-        let grains = r#"{"version":1,"saved_at_ms":0,"rollup":{"grains":[],"outages":[]}}"#;
-        for text in [None, Some(""), Some("{"), Some(r#"{"version":9}"#), Some(grains), Some("[1,2,3]")] {
-            if let Some(text) = text {
-                fs::write(&path, text).expect("a file");
-            }
-            let recorder = restarted(&Keep::at(path.clone()));
-            assert_eq!(recorder.overview(Range::Hour, None, NOON_MS).counts.total, 0);
-        }
+        self.store.forget_health(now_ms - HEALTH_KEPT_MS).await.map(drop)
     }
 }

@@ -1,28 +1,31 @@
-//! Statistics of the last sixty days in bounded memory: the same requests at four grains.
+//! What dashboards show, in bounded memory: the same requests at four grains.
 //!
-//! | range | columns | kept |
-//! |---|---|---|
-//! | 1 h | 60 × 1 min | 2 h |
-//! | 24 h | 96 × 15 min | 48 h |
-//! | 7 d | 96 × 105 min | 14 d |
-//! | 30 d | 96 × 450 min | 60 d |
+//! | range | columns | made of stored | kept |
+//! |---|---|---|---|
+//! | 1 h | 60 × 1 min | minutes | 2 h |
+//! | 24 h | 96 × 15 min | quarters | 48 h |
+//! | 7 d | 84 × 2 h | hours | 14 d |
+//! | 30 d | 90 × 8 h | hours | 60 d |
 //!
 //! Each grain has columns that divide its range evenly, and keeps the range twice: the older half as
-//! counts only, to compare with. Every request is added to all four, so that no reading depends on
-//! folding one into another.
+//! counts only, to compare with. Every request of this process is added to all four; what the store
+//! knows from before its start and from other processes lies beside it in the same columns.
 
 use std::collections::{HashMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
+    cell::{self, Cell, Latency},
     histogram::Sum,
-    intake::{self, MINUTE_MS, Period},
+    intake::{Counted, MINUTE_MS},
+    ledger,
 };
-use crate::model::{
-    health::{HealthEvent, HealthState},
-    id::{GroupId, ProviderId},
-    stats::{Bucket, Counts, Overview, ProviderColumn, ProviderStats, Quantiles, Range},
+use crate::{
+    model::{
+        health::{HealthEvent, HealthState},
+        id::{GroupId, ProviderId},
+        stats::{Bucket, Counts, Overview, ProviderColumn, ProviderStats, Quantiles, Range, Step, UsageTotals},
+    },
+    server::store::{GroupCounts, RollupRow},
 };
 
 /// Stretches of being taken out that are kept per provider.
@@ -31,37 +34,65 @@ const OUTAGES: usize = 1_000;
 const SERIES: usize = 2_000;
 
 /// All grains, and when providers were out.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Rollup {
     grains: [Grain; 4],
-    #[serde(with = "super::entries")]
     outages: HashMap<ProviderId, VecDeque<Outage>>,
     /// Every request since start, whatever has become of its column.
-    #[serde(skip)]
     totals: Counts,
 }
 
-/// Periods of one length, the newest last.
-#[derive(Debug, Serialize, Deserialize)]
+/// Columns of one length, the newest last.
+#[derive(Debug)]
 struct Grain {
     minutes: i64,
     columns: usize,
-    /// Number of the newest period; periods are numbered from 1970.
+    /// Length of the stored periods it is made of.
+    step: Step,
+    /// Number of the newest column; columns are numbered from 1970.
     newest: i64,
-    periods: VecDeque<Period>,
+    kept: VecDeque<Column>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// One column: what this process counted, and what the store knows of before it and of others.
+#[derive(Debug, Default)]
+struct Column {
+    own: Period,
+    stored: Period,
+}
+
+/// What happened in one period; which one, its holder knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Period {
+    requests: HashMap<Option<GroupId>, Cell>,
+    attempts: HashMap<(Option<GroupId>, ProviderId), Cell>,
+}
+
+#[derive(Clone, Copy, Debug)]
 struct Outage {
     from_ms: i64,
     to_ms: Option<i64>,
 }
 
+/// Columns of one grain that are to be read from the store, and the stored periods they are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    grain: usize,
+    pub(super) step: Step,
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+}
+
 impl Default for Rollup {
     fn default() -> Self {
-        let grain = |minutes, columns| Grain { minutes, columns, newest: i64::MIN, periods: VecDeque::new() };
+        let grain = |minutes, columns, step| Grain { minutes, columns, step, newest: i64::MIN, kept: VecDeque::new() };
         Self {
-            grains: [grain(1, 60), grain(15, 96), grain(105, 96), grain(450, 96)],
+            grains: [
+                grain(1, 60, Step::Minute),
+                grain(15, 96, Step::Quarter),
+                grain(120, 84, Step::Hour),
+                grain(480, 90, Step::Hour),
+            ],
             outages: HashMap::new(),
             totals: Counts::default(),
         }
@@ -69,40 +100,71 @@ impl Default for Rollup {
 }
 
 impl Rollup {
-    /// Adds what the intake counted. A minute ahead of now (a wall clock set back) counts as now.
-    pub(super) fn add(&mut self, minutes: &[(i64, Period)], now_ms: i64) {
-        let this = now_ms.div_euclid(MINUTE_MS);
-        for (minute, period) in minutes {
-            for cell in period.requests.values() {
-                intake::add(&mut self.totals, &cell.counts);
+    /// Adds what a shard counted in a minute. A minute ahead of now (a wall clock set back) counts as now.
+    pub(super) fn add(&mut self, minute: i64, counted: &Counted, this_minute: i64) {
+        let period = Period::of(counted);
+        for cell in period.requests.values() {
+            self.totals.add(&cell.counts);
+        }
+        for grain in &mut self.grains {
+            grain.add(minute.min(this_minute), &period);
+        }
+    }
+
+    /// What to read from the store: `all` columns with their detail, or the last two of each grain.
+    pub(super) fn wanted(&mut self, all: bool, now_ms: i64) -> Vec<Wanted> {
+        let this_minute = now_ms.div_euclid(MINUTE_MS);
+        let want = |(at, grain): (usize, &mut Grain)| {
+            let newest = grain.number(this_minute);
+            grain.move_on(newest);
+            let columns = if all { grain.columns as i64 } else { 2 };
+            Wanted {
+                grain: at,
+                step: grain.step,
+                from_ms: (newest - columns + 1) * grain.step_ms(),
+                to_ms: (newest + 1) * grain.step_ms(),
             }
-            for grain in &mut self.grains {
-                grain.add((*minute).min(this), period);
+        };
+        self.grains.iter_mut().enumerate().map(want).collect()
+    }
+
+    /// The halves of all grains that are only compared with.
+    pub(super) fn wanted_before(&self) -> Vec<Wanted> {
+        let want = |(at, grain): (usize, &Grain)| {
+            let first = grain.newest - grain.columns as i64 + 1;
+            let from_ms = (first - grain.columns as i64) * grain.step_ms();
+            Wanted { grain: at, step: grain.step, from_ms, to_ms: first * grain.step_ms() }
+        };
+        self.grains.iter().enumerate().map(want).collect()
+    }
+
+    /// Puts what the store knows into its columns, in place of what it knew before.
+    pub(super) fn learn(&mut self, wanted: Wanted, rows: &[RollupRow]) {
+        let grain = &mut self.grains[wanted.grain];
+        grain.forget_stored(wanted);
+        for row in rows {
+            let mut period = Period::default();
+            let group = ledger::id_of(&row.group).map(GroupId);
+            match ledger::id_of(&row.provider).map(ProviderId) {
+                Some(provider) => period.attempts.insert((group, provider), ledger::cell_of(row)),
+                None => period.requests.insert(group, ledger::cell_of(row)),
+            };
+            if let Some(column) = grain.column_at(row.at_ms) {
+                column.stored.merge_within(&period, SERIES);
             }
         }
     }
 
-    /// Takes over an earlier process' columns, saved at `saved_at_ms`; what this one counted is added.
-    pub(super) fn resume(&mut self, mut earlier: Self, saved_at_ms: i64) {
-        let fits = |(kept, own): (&Grain, &Grain)| {
-            kept.is_sound() && (kept.minutes, kept.columns) == (own.minutes, own.columns)
-        };
-        if !earlier.grains.iter().zip(&self.grains).all(fits) {
-            return;
-        }
-        for (kept, own) in earlier.grains.iter_mut().zip(&self.grains) {
-            for (age, period) in own.periods.iter().rev().enumerate() {
-                kept.add((own.newest - age as i64) * own.minutes, period);
+    /// The same for columns of which only counts are wanted.
+    pub(super) fn learn_counts(&mut self, wanted: Wanted, rows: &[GroupCounts]) {
+        let grain = &mut self.grains[wanted.grain];
+        grain.forget_stored(wanted);
+        for row in rows {
+            if let Some(column) = grain.column_at(row.at_ms) {
+                let cell = column.stored.requests.entry(ledger::id_of(&row.group).map(GroupId)).or_default();
+                cell.counts.add(&row.counts);
             }
         }
-        // Health starts anew: nobody would ever say that these providers are back.
-        for outage in earlier.outages.values_mut().flatten().filter(|outage| outage.to_ms.is_none()) {
-            outage.to_ms = Some(saved_at_ms);
-        }
-        for (provider, outages) in self.outages.drain() {
-            earlier.outages.entry(provider).or_default().extend(outages);
-        }
-        (self.grains, self.outages) = (earlier.grains, earlier.outages);
     }
 
     /// Requests since start.
@@ -124,27 +186,37 @@ impl Rollup {
         }
     }
 
+    /// Adds stretches of being out that an earlier process saw, oldest first.
+    pub(super) fn was_out(&mut self, provider: ProviderId, stretches: &[(i64, i64)]) {
+        let outages = self.outages.entry(provider).or_default();
+        for (from_ms, to_ms) in stretches.iter().rev().take(OUTAGES.saturating_sub(outages.len())) {
+            outages.push_front(Outage { from_ms: *from_ms, to_ms: Some(*to_ms) });
+        }
+    }
+
     /// The part of an [`Overview`] that requests tell; names, health and pace are the caller's.
     pub(super) fn overview(&self, range: Range, group: Option<GroupId>, now_ms: i64) -> Overview {
         let grain = self.grain(range);
         let newest = grain.number(now_ms.div_euclid(MINUTE_MS));
         let first = newest - grain.columns as i64 + 1;
         let (mut first_byte, mut total) = (Sum::default(), Sum::default());
-        let mut counts = Counts::default();
+        let (mut counts, mut usage) = (Counts::default(), UsageTotals::default());
         let mut buckets = Vec::with_capacity(grain.columns);
         for number in first..=newest {
             let (mut column_first_byte, mut column_total) = (Sum::default(), Sum::default());
             let mut bucket = Bucket { at_ms: number * grain.step_ms(), ..Bucket::default() };
-            for (_, cell) in grain.period(number).iter().flat_map(|period| period.requests_of(group)) {
-                intake::add(&mut bucket.counts, &cell.counts);
-                column_first_byte.add(&cell.first_byte);
-                column_total.add(&cell.total);
-                first_byte.add(&cell.first_byte);
-                total.add(&cell.total);
+            for cell in grain.requests(number, group) {
+                bucket.counts.add(&cell.counts);
+                bucket.tokens += cell.usage.tokens();
+                usage.add(&cell.usage);
+                column_first_byte.add(&cell.latency.first_byte);
+                column_total.add(&cell.latency.total);
+                first_byte.add(&cell.latency.first_byte);
+                total.add(&cell.latency.total);
             }
             bucket.first_byte = column_first_byte.quantiles();
             bucket.total = column_total.quantiles();
-            intake::add(&mut counts, &bucket.counts);
+            counts.add(&bucket.counts);
             buckets.push(bucket);
         }
         Overview {
@@ -155,6 +227,7 @@ impl Rollup {
             before: grain.counts(first - grain.columns as i64, first, group),
             first_byte: first_byte.quantiles(),
             total: total.quantiles(),
+            usage,
             step_ms: grain.step_ms(),
             buckets,
             providers: self.providers(grain, group, first, newest, true),
@@ -169,9 +242,9 @@ impl Rollup {
         let first = newest - grain.columns as i64 + 1;
         let (mut first_byte, mut total) = (Sum::default(), Sum::default());
         for number in first..=newest {
-            for (_, cell) in grain.period(number).iter().flat_map(|period| period.requests_of(group)) {
-                first_byte.add(&cell.first_byte);
-                total.add(&cell.total);
+            for cell in grain.requests(number, group) {
+                first_byte.add(&cell.latency.first_byte);
+                total.add(&cell.latency.total);
             }
         }
         Summary {
@@ -204,16 +277,16 @@ impl Rollup {
         let mut found: HashMap<ProviderId, (ProviderStats, Sum)> = HashMap::new();
         for (column, number) in (first..=newest).enumerate() {
             let mut latencies: HashMap<ProviderId, Sum> = HashMap::new();
-            for ((_, provider), cell) in grain.period(number).iter().flat_map(|period| period.attempts_of(group)) {
-                let (stats, sum) = found.entry(*provider).or_insert_with(|| (empty(*provider, width), Sum::default()));
-                stats.attempts += cell.attempts;
-                stats.answered += cell.answered;
-                stats.failed += cell.failed;
-                sum.add(&cell.first_byte);
+            for (provider, cell) in grain.attempts(number, group) {
+                let (stats, sum) = found.entry(provider).or_insert_with(|| (empty(provider, width), Sum::default()));
+                stats.attempts += cell.counts.total;
+                stats.answered += cell.counts.served;
+                stats.failed += cell.counts.failed;
+                sum.add(&cell.latency.first_byte);
                 if let Some(column) = stats.columns.get_mut(column) {
-                    column.answered += u32::try_from(cell.answered).unwrap_or(u32::MAX);
-                    column.failed += u32::try_from(cell.failed).unwrap_or(u32::MAX);
-                    latencies.entry(*provider).or_default().add(&cell.first_byte);
+                    column.answered += u32::try_from(cell.counts.served).unwrap_or(u32::MAX);
+                    column.failed += u32::try_from(cell.counts.failed).unwrap_or(u32::MAX);
+                    latencies.entry(provider).or_default().add(&cell.latency.first_byte);
                 }
             }
             for (provider, sum) in latencies {
@@ -268,13 +341,6 @@ fn empty(provider: ProviderId, columns: usize) -> ProviderStats {
 }
 
 impl Grain {
-    /// Whether what was read from a file can be worked with.
-    fn is_sound(&self) -> bool {
-        let empty = self.newest == i64::MIN && self.periods.is_empty();
-        let plausible = (0..i64::MAX / MINUTE_MS / 1_000).contains(&self.newest);
-        empty || (plausible && self.periods.len() == 2 * self.columns)
-    }
-
     fn number(&self, minute: i64) -> i64 {
         minute.div_euclid(self.minutes)
     }
@@ -286,44 +352,127 @@ impl Grain {
     fn add(&mut self, minute: i64, period: &Period) {
         let number = self.number(minute);
         self.move_on(number);
-        let age = self.newest - number;
-        if let Some(kept) = usize::try_from(age).ok().and_then(|age| self.periods.iter_mut().nth_back(age)) {
-            kept.merge_within(period, SERIES);
+        if let Some(column) = self.column_mut(number) {
+            column.own.merge_within(period, SERIES);
         }
     }
 
-    /// Opens periods up to this one; older ones lose their detail, the oldest go.
+    /// Opens columns up to this one; older ones lose their detail, the oldest go.
     fn move_on(&mut self, number: i64) {
         let kept = 2 * self.columns;
         if self.newest == i64::MIN || number - self.newest >= kept as i64 {
-            self.periods.clear();
-            self.periods.resize_with(kept, Period::default);
+            self.kept.clear();
+            self.kept.resize_with(kept, Column::default);
             self.newest = number;
         }
         while self.newest < number {
             self.newest += 1;
-            self.periods.pop_front();
-            self.periods.push_back(Period::default());
-            let shrunk = self.periods.len() - 2;
-            self.periods[shrunk].shrink();
-            let thinned = self.periods.len() - 1 - self.columns;
-            self.periods[thinned].thin();
+            self.kept.pop_front();
+            self.kept.push_back(Column::default());
+            let shrunk = self.kept.len() - 2;
+            self.kept[shrunk].own.shrink();
+            let thinned = self.kept.len() - 1 - self.columns;
+            self.kept[thinned].own.thin();
+            self.kept[thinned].stored.thin();
         }
     }
 
-    fn period(&self, number: i64) -> Option<&Period> {
+    fn column(&self, number: i64) -> Option<&Column> {
         let age = self.newest.checked_sub(number).and_then(|age| usize::try_from(age).ok())?;
-        self.periods.iter().nth_back(age)
+        self.kept.iter().nth_back(age)
+    }
+
+    fn column_mut(&mut self, number: i64) -> Option<&mut Column> {
+        let age = self.newest.checked_sub(number).and_then(|age| usize::try_from(age).ok())?;
+        self.kept.iter_mut().nth_back(age)
+    }
+
+    /// The column a stored period lies in.
+    fn column_at(&mut self, at_ms: i64) -> Option<&mut Column> {
+        self.column_mut(at_ms.div_euclid(self.step_ms()))
+    }
+
+    fn forget_stored(&mut self, wanted: Wanted) {
+        let step_ms = self.step_ms();
+        for number in wanted.from_ms.div_euclid(step_ms)..wanted.to_ms.div_euclid(step_ms) {
+            if let Some(column) = self.column_mut(number) {
+                column.stored = Period::default();
+            }
+        }
+    }
+
+    /// Requests of a group, or of all, in one column.
+    fn requests(&self, number: i64, group: Option<GroupId>) -> impl Iterator<Item = &Cell> {
+        let of = move |(known, cell): (Option<GroupId>, _)| (group.is_none() || known == group).then_some(cell);
+        self.requests_by_group(number).filter_map(of)
+    }
+
+    /// Requests of every group in one column; of one group perhaps twice.
+    fn requests_by_group(&self, number: i64) -> impl Iterator<Item = (Option<GroupId>, &Cell)> {
+        let periods = self.column(number).into_iter().flat_map(|column| [&column.own, &column.stored]);
+        periods.flat_map(|period| &period.requests).map(|(group, cell)| (*group, cell))
+    }
+
+    /// Attempts of a group's requests, or of all, in one column.
+    fn attempts(&self, number: i64, group: Option<GroupId>) -> impl Iterator<Item = (ProviderId, &Cell)> {
+        let periods = self.column(number).into_iter().flat_map(|column| [&column.own, &column.stored]);
+        let of = move |((known, provider), cell): (&(Option<GroupId>, ProviderId), _)| {
+            (group.is_none() || *known == group).then_some((*provider, cell))
+        };
+        periods.flat_map(|period| &period.attempts).filter_map(of)
     }
 
     fn counts(&self, from: i64, to: i64, group: Option<GroupId>) -> Counts {
         let mut sum = Counts::default();
-        for period in (from..to).filter_map(|number| self.period(number)) {
-            for (_, cell) in period.requests_of(group) {
-                intake::add(&mut sum, &cell.counts);
-            }
+        for cell in (from..to).flat_map(|number| self.requests(number, group)) {
+            sum.add(&cell.counts);
         }
         sum
+    }
+}
+
+impl Period {
+    /// What a shard counted, without what no dashboard tells apart.
+    fn of(counted: &Counted) -> Self {
+        let mut period = Self::default();
+        for (key, tally) in &counted.requests {
+            let cell = period.requests.entry(key.group).or_default();
+            cell.counts.add(&cell::requests(key.outcome, tally.count));
+            cell.usage.add(&tally.usage);
+            cell.latency.merge(&tally.latency);
+        }
+        for (key, tally) in &counted.attempts {
+            let cell = period.attempts.entry((key.group, key.provider)).or_default();
+            cell.counts.add(&cell::attempts(key.outcome, tally.count));
+            cell.usage.add(&tally.usage);
+            cell.latency.merge(&tally.latency);
+        }
+        period
+    }
+
+    /// Adds all of another. Beyond `most` series the rest is added under "no group": sums stay exact.
+    fn merge_within(&mut self, other: &Self, most: usize) {
+        for (group, cell) in &other.requests {
+            let fits = self.requests.len() < most || self.requests.contains_key(group);
+            self.requests.entry(group.filter(|_| fits)).or_default().merge(cell);
+        }
+        for (key, cell) in &other.attempts {
+            let fits = self.attempts.len() < most || self.attempts.contains_key(key);
+            self.attempts.entry((key.0.filter(|_| fits), key.1)).or_default().merge(cell);
+        }
+    }
+
+    /// Gives back memory that growing left over: the period is complete.
+    fn shrink(&mut self) {
+        self.requests.values_mut().chain(self.attempts.values_mut()).for_each(|cell| cell.latency.shrink());
+        self.requests.shrink_to_fit();
+        self.attempts.shrink_to_fit();
+    }
+
+    /// Keeps the counts and drops everything else: the period is only compared with from now on.
+    fn thin(&mut self) {
+        self.attempts = HashMap::new();
+        self.requests.values_mut().for_each(|cell| cell.latency = Latency::default());
     }
 }
 

@@ -7,7 +7,6 @@
 use std::{
     future::{Future, pending},
     mem,
-    path::PathBuf,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -18,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Shared, keep::Keep};
+use super::Shared;
 use crate::{model::request_log::RequestDetail, server::store::Store};
 
 /// Rows written at once.
@@ -30,8 +29,6 @@ pub const LINGER: Duration = Duration::from_millis(200);
 pub const GATHER: Duration = Duration::from_millis(20);
 /// How often the intake is emptied while requests come, screens or none.
 const FOLD: Duration = Duration::from_secs(1);
-/// How often statistics are written to their file, while requests come.
-const KEEP: Duration = Duration::from_secs(300);
 /// Rows collected while the store does not take any; more wait in the queue.
 const PENDING: usize = 4 * BATCH;
 /// First and longest pause after the store refused a batch.
@@ -57,7 +54,6 @@ impl Sink for Store {
 pub struct Writer {
     rows: mpsc::Receiver<Arc<RequestDetail>>,
     desk: Desk,
-    keep: Option<Keep>,
 }
 
 /// What is on its way to the store.
@@ -86,14 +82,7 @@ type Writing = Pin<Box<dyn Future<Output = (Batch, Result<(), String>)> + Send>>
 impl Writer {
     pub(super) fn new(rows: mpsc::Receiver<Arc<RequestDetail>>, shared: Arc<Shared>) -> Self {
         let desk = Desk { shared, pending: Vec::new(), refused: None, due: Instant::now(), stopping: false };
-        Self { rows, desk, keep: None }
-    }
-
-    /// Brings back the statistics in this file, and keeps them there from now on.
-    pub fn keeping(self, path: PathBuf) -> Self {
-        let keep = Keep::at(path);
-        keep.restore(&self.desk.shared);
-        Self { keep: Some(keep), ..self }
+        Self { rows, desk }
     }
 
     /// Writes until `stop` completes or every recorder is gone, then what is left, and returns.
@@ -103,7 +92,7 @@ impl Writer {
         let mut stop = pin!(stop);
         let mut open = true;
         let mut writing: Option<Writing> = None;
-        let (mut fold_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut fold_at: Option<Instant> = None;
         let mut incoming = Vec::with_capacity(BATCH);
         let mut gathering: Option<Instant> = None;
         loop {
@@ -112,9 +101,6 @@ impl Writer {
             }
             if !open && writing.is_none() && self.desk.is_empty() {
                 self.desk.close(&*sink).await;
-                if !self.desk.stopping {
-                    self.save().await;
-                }
                 return;
             }
             let wait_for = (writing.is_none() && !self.desk.is_empty()).then_some(self.desk.due);
@@ -125,7 +111,6 @@ impl Writer {
                     // A queue that still holds rows is not waited for.
                     gathering = (open && self.rows.is_empty()).then(|| Instant::now() + GATHER);
                     fold_at = fold_at.or(Some(Instant::now() + FOLD));
-                    keep_at = keep_at.or(Some(Instant::now() + KEEP));
                 }
                 (batch, result) = finished(&mut writing) => {
                     writing = None;
@@ -137,25 +122,11 @@ impl Writer {
                     fold_at = None;
                     drop(self.desk.shared.fold(unix_ms()));
                 }
-                () = at(keep_at) => {
-                    keep_at = None;
-                    self.save().await;
-                }
                 () = &mut stop, if !self.desk.stopping => {
                     (self.desk.stopping, gathering) = (true, None);
                     self.rows.close();
-                    // Before the rows: a store that hangs must not cost the charts too.
-                    self.save().await;
                 }
             }
-        }
-    }
-}
-
-impl Writer {
-    async fn save(&self) {
-        if let Some(keep) = &self.keep {
-            keep.save(Arc::clone(&self.desk.shared), unix_ms()).await;
         }
     }
 }

@@ -239,11 +239,15 @@ endpoints! {
     POST "/alerts/channels/{id}/test" Operate |call| {
         Ok(Reply::ok(&call.admin.alerts().test_channel(&call.who, call.id("alert channel")?).await?))
     };
-    GET "/stats" View |call| {
-        let wanted: StatsQuery = call.query()?;
+    GET "/stats" View |call| Ok(Reply::ok(&call.admin.stats().find(&call.who, call.query()?).await?));
+    GET "/stats/overview" View |call| {
+        let wanted: OverviewQuery = call.query()?;
         Ok(Reply::ok(&call.admin.stats().overview(&call.who, wanted.range, wanted.group).await?))
     };
     GET "/health" View |call| Ok(Reply::ok(&call.admin.health().all(&call.who).await?));
+    GET "/health/{id}/history" View |call| {
+        Ok(Reply::ok(&call.admin.health().history(&call.who, call.id("provider")?).await?))
+    };
     GET "/audit" ReadAudit |call| {
         let wanted: AuditQuery = call.query()?;
         Ok(Reply::ok(&call.admin.audit().list(&call.who, wanted.before).await?))
@@ -279,7 +283,7 @@ struct NewPassword {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StatsQuery {
+struct OverviewQuery {
     #[serde(default)]
     range: Range,
     #[serde(default)]

@@ -38,6 +38,7 @@ const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
     2 "cap uses" "sqlite/log/0002_cap_uses.sql",
     3 "tokens" "sqlite/log/0003_tokens.sql",
+    4 "statistics" "sqlite/log/0004_statistics.sql",
     5 "alerts" "sqlite/log/0005_alerts.sql",
     6 "segments" "sqlite/log/0006_segments.sql",
 ];
@@ -51,6 +52,7 @@ const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",
     2 "cap uses" "postgres/log/0002_cap_uses.sql",
     3 "tokens" "postgres/log/0003_tokens.sql",
+    4 "statistics" "postgres/log/0004_statistics.sql",
     5 "alerts" "postgres/log/0005_alerts.sql",
     6 "segments" "postgres/log/0006_segments.sql",
 ];

@@ -127,6 +127,12 @@ impl From<Option<bool>> for Value {
     }
 }
 
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
 /// A statement with its values, not yet tied to a database.
 pub(super) struct Statement {
     text: Cow<'static, str>,

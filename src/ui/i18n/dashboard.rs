@@ -20,9 +20,11 @@ phrases! {
     of_requests(share: &str) => "{share} of requests", "占请求 {share}";
     first_byte => "First byte, P95", "首字节 P95";
     total => "Total time, P95", "总耗时 P95";
-    quantiles(p50: &str, p99: &str) => "P50 {p50} · P99 {p99}", "P50 {p50} · P99 {p99}";
-    now => "Right now", "当前";
-    per_second => "per second", "次/秒";
+    quantiles(p50: &str, p90: &str, p99: &str) => "P50 {p50} · P90 {p90} · P99 {p99}", "P50 {p50} · P90 {p90} · P99 {p99}";
+    tokens => "Tokens", "Token 数";
+    tokens_unknown => "no answer told its tokens", "没有答复报告 token 数";
+    in_and_out(input: &str, output: &str) => "{input} in · {output} out", "输入 {input} · 输出 {output}";
+    and_cost(told: &str, cost: &str) => "{told} · est. cost {cost}", "{told} · 估算费用 {cost}";
     in_flight(count: &str, ready: usize, all: usize) => "{count} in flight · {ready} of {all} ready", "{count} 进行中 · {ready} / {all} 可用";
     rate_now(rate: &str) => "{rate} per second now", "当前 {rate} 次/秒";
     requests_chart => "Requests", "请求量";

@@ -9,7 +9,8 @@ phrases! {
     in_flight(count: u32) => "{count} in flight", "{count} 进行中";
     credentials(ready: usize, all: usize) => "{ready} of {all} credentials ready", "{ready} / {all} 个凭据可用";
     no_credentials => "no credentials", "没有凭据";
+    uptime(day: &str, week: &str, month: &str) => "up {day} in 24 h, {week} in 7 d, {month} in 30 d", "可用率：24 小时 {day}，7 天 {week}，30 天 {month}";
     success => "Success", "成功率";
     events => "Changes", "变化";
-    no_events => "No provider has changed its state since the start", "启动以来没有提供商改变状态";
+    no_events => "No provider has changed its state yet", "还没有提供商改变过状态";
 }

@@ -86,6 +86,7 @@ pub fn say(issue: &Issue) -> String {
         Issue::InvalidCurrency => currency(l).into(),
         Issue::InvalidOrigin => origin(l).into(),
         Issue::Unreadable { message } => unreadable(l, message),
+        Issue::NoAnswer { message } => message.clone(),
         Issue::VariableUnset { name } => variable(l, name),
         Issue::LastOwner => last_owner(l).into(),
         Issue::Fixed => fixed(l).into(),

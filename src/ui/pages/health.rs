@@ -5,10 +5,10 @@ use leptos_router::hooks::use_query_map;
 
 use super::dashboard::heat::ago;
 use crate::{
-    api::stats::read_overview,
+    api::{health::all_uptimes, stats::read_overview},
     model::{
         error::ApiError,
-        health::{CredentialState, HealthEvent, ProviderHealth},
+        health::{CredentialState, HealthEvent, HealthHistory, ProviderHealth},
         id::ProviderId,
         stats::{Overview, ProviderColumn, Range},
     },
@@ -37,7 +37,10 @@ pub fn Health() -> impl IntoView {
     let live = use_context::<Live>();
     // A changed configuration or lost messages are reasons to read everything again.
     let version = move || live.map_or(0, |live| live.configuration.get());
-    let overview = Resource::new_blocking(move || (range.get(), version()), |(range, _)| read_overview(range, None));
+    let overview = Resource::new_blocking(
+        move || (range.get(), version()),
+        |(range, _)| async move { (read_overview(range, None).await, all_uptimes().await.unwrap_or_default()) },
+    );
     let choice = move |one: Range| {
         let href = format!("/admin/health?range={}", one.as_str());
         view! { <a href=href aria-current=move || (range.get() == one).then_some("true")>{super::dashboard::controls::word(one)}</a> }
@@ -45,7 +48,12 @@ pub fn Health() -> impl IntoView {
     let picker = move || {
         view! { <nav class="seg" aria-label=t!(dashboard::range)>{Range::ALL.map(choice).into_iter().collect_view()}</nav> }
     };
-    let face = move || Suspend::new(async move { face(overview.await) });
+    let face = move || {
+        Suspend::new(async move {
+            let (overview, uptimes) = overview.await;
+            face(overview, uptimes)
+        })
+    };
     view! {
         <PageBar title=t!(shell::health).to_owned()>
             <div class="desk-only">{picker()}</div>
@@ -58,10 +66,10 @@ pub fn Health() -> impl IntoView {
     .into_any()
 }
 
-fn face(overview: Result<Overview, ApiError>) -> AnyView {
+fn face(overview: Result<Overview, ApiError>, uptimes: Vec<HealthHistory>) -> AnyView {
     match overview {
         Ok(overview) if overview.health.is_empty() => super::dashboard::attention::first_step(),
-        Ok(overview) => view! { <Body overview/> }.into_any(),
+        Ok(overview) => view! { <Body overview uptimes/> }.into_any(),
         Err(error) => view! {
             <div class="card">
                 <Failure error>
@@ -74,7 +82,7 @@ fn face(overview: Result<Overview, ApiError>) -> AnyView {
 }
 
 #[component]
-fn Body(overview: Overview) -> impl IntoView {
+fn Body(overview: Overview, uptimes: Vec<HealthHistory>) -> impl IntoView {
     // What is live changes in place; the order stays as it was read, so that no row jumps.
     let health = RwSignal::new(overview.health.clone());
     if let Some(live) = use_context::<Live>() {
@@ -86,7 +94,8 @@ fn Body(overview: Overview) -> impl IntoView {
     }
     let mut order: Vec<ProviderHealth> = overview.health.clone();
     order.sort_by_key(|one| (severity(one.state), name_of(&overview, one.provider)));
-    let rows = order.iter().map(|one| row(&overview, one.provider, health)).collect_view();
+    let rows =
+        order.iter().map(|one| row(&overview, one.provider, health, uptime_of(&uptimes, one.provider))).collect_view();
     view! {
         <section class="card pb-3">
             <div class="card-head pb-2">
@@ -110,7 +119,23 @@ fn name_of(overview: &Overview, provider: ProviderId) -> String {
     stats.map(|one| one.name.clone()).unwrap_or_else(|| format::short_id(&provider.to_string()))
 }
 
-fn row(overview: &Overview, provider: ProviderId, health: RwSignal<Vec<ProviderHealth>>) -> AnyView {
+/// Uptime of a provider in a line; nothing where it is not known.
+fn uptime_of(all: &[HealthHistory], provider: ProviderId) -> Option<String> {
+    all.iter().find(|one| one.provider == provider).map(uptime_line)
+}
+
+/// Uptime of the last 24 hours, 7 and 30 days: `–` where no gateway saw it.
+pub(crate) fn uptime_line(history: &HealthHistory) -> String {
+    let [day, week, month] = history.uptime.map(|one| format::success(one.ratio()));
+    t!(health::uptime, &day, &week, &month)
+}
+
+fn row(
+    overview: &Overview,
+    provider: ProviderId,
+    health: RwSignal<Vec<ProviderHealth>>,
+    uptime: Option<String>,
+) -> AnyView {
     let clock = Clock::here();
     let stats = overview.providers.iter().find(|one| one.provider == Some(provider));
     let none = || vec![ProviderColumn::default(); overview.buckets.len()];
@@ -128,7 +153,7 @@ fn row(overview: &Overview, provider: ProviderId, health: RwSignal<Vec<ProviderH
             <span class="health-state">{state}</span>
             <span class="health-heat"><HeatStrip columns axis/></span>
             <span class=format!("strip-figure {}", super::dashboard::traffic::success_tone(rate))>{format::success(rate)}</span>
-            <span class="health-facts">{facts}</span>
+            <span class="health-facts">{facts}{uptime.map(|text| format!(" · {text}"))}</span>
         </div>
     }
     .into_any()

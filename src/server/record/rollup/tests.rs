@@ -7,9 +7,11 @@ use crate::{
     model::{
         health::HealthReason,
         request_log::{AttemptOutcome, Outcome},
+        usage::Usage,
     },
     server::record::{
         Recorder,
+        intake::Intake,
         sample::{NOON_MS, attempted, provider, request},
     },
 };
@@ -28,7 +30,7 @@ fn served(recorder: &Recorder, number: u128, ended_ms: i64) {
 fn every_range_has_its_columns_oldest_first() {
     let recorder = recorder();
     served(&recorder, 1, NOON_MS);
-    for (range, columns) in [(Range::Hour, 60), (Range::Day, 96), (Range::Week, 96), (Range::Month, 96)] {
+    for (range, columns) in [(Range::Hour, 60), (Range::Day, 96), (Range::Week, 84), (Range::Month, 90)] {
         let overview = recorder.overview(range, None, NOON_MS);
         assert_eq!(overview.buckets.len(), columns);
         assert_eq!(overview.step_ms * columns as i64, range.length_ms());
@@ -143,20 +145,59 @@ fn the_number_of_series_is_bounded_and_sums_stay_exact() {
         recorder.record(detail);
     }
     assert_eq!(recorder.overview(Range::Hour, None, NOON_MS).counts.total, 3_000);
-    let series = recorder.shared.rollup().grains[0].periods.back().map_or(0, |period| period.requests.len());
+    let series = recorder.shared.folded().rollup.grains[0].kept.back().map_or(0, |column| column.own.requests.len());
     assert!(series <= SERIES + 1, "{series}");
+}
+
+#[test]
+fn what_the_store_knows_lies_beside_what_was_counted_here_and_is_replaced_as_a_whole() {
+    let recorder = recorder();
+    served(&recorder, 1, NOON_MS);
+    let row = |total| RollupRow {
+        step: Step::Quarter,
+        at_ms: NOON_MS - 30 * MINUTE,
+        counts: Counts { total, served: total, ..Counts::default() },
+        ..RollupRow::default()
+    };
+    for total in [5, 7] {
+        let wanted = recorder.shared.folded().rollup.wanted(true, NOON_MS);
+        recorder.shared.folded().rollup.learn(wanted[1], &[row(total)]);
+        let overview = recorder.overview(Range::Day, None, NOON_MS);
+        assert_eq!((overview.counts.total, overview.buckets[93].counts.total), (1 + total, total));
+    }
+    let last_two = recorder.shared.folded().rollup.wanted(false, NOON_MS)[1];
+    assert_eq!((last_two.from_ms, last_two.to_ms), (NOON_MS - 15 * MINUTE, NOON_MS + 15 * MINUTE));
+    recorder.shared.folded().rollup.learn(last_two, &[]);
+    assert_eq!(recorder.overview(Range::Day, None, NOON_MS).counts.total, 8, "older columns stay");
+}
+
+#[test]
+fn tokens_and_their_cost_are_added_up_and_unknown_ones_are_not_zero() {
+    let recorder = recorder();
+    served(&recorder, 1, NOON_MS);
+    let mut known = attempted(request(2, NOON_MS, Outcome::Served, 1_000), &[(1, AttemptOutcome::Answered)]);
+    known.row.usage = Some(Usage { input: Some(100), output: Some(20), cached: Some(40), ..Usage::default() });
+    known.row.cost_nanos = Some(5_000);
+    recorder.record(known);
+    let overview = recorder.overview(Range::Hour, None, NOON_MS);
+    let usage = overview.usage;
+    assert_eq!((usage.known, usage.input, usage.output, usage.cached), (1, 100, 20, 40));
+    assert_eq!((usage.priced, usage.cost_nanos), (1, 5_000));
+    assert_eq!(overview.buckets[59].tokens, 120);
 }
 
 #[test]
 fn memory_does_not_grow_with_time() {
     let mut rollup = Rollup::default();
     for day in 0..200 {
-        let mut period = Period::default();
-        period.requests.entry(None).or_default().counts.total = 1;
-        rollup.add(&[(day * 24 * 60, period)], i64::MAX);
+        let intake = Intake::default();
+        intake.add(&request(1, day * 24 * 60 * MINUTE, Outcome::Served, 1_000));
+        for (minute, counted) in intake.drain() {
+            rollup.add(minute, &counted, i64::MAX);
+        }
     }
     for grain in &rollup.grains {
-        assert_eq!(grain.periods.len(), 2 * grain.columns);
+        assert_eq!(grain.kept.len(), 2 * grain.columns);
     }
     assert_eq!(rollup.totals().total, 200);
 }

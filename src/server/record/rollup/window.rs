@@ -56,21 +56,21 @@ impl Rollup {
         let mut all = Adding::default();
         let mut groups: HashMap<GroupId, Adding> = HashMap::new();
         let mut providers: HashMap<ProviderId, Adding> = HashMap::new();
-        for period in (first..=newest).filter_map(|number| grain.period(number)) {
-            for (group, cell) in period.requests_of(None) {
+        for number in first..=newest {
+            for (group, cell) in grain.requests_by_group(number) {
                 for adding in
                     [Some(&mut all), group.map(|group| groups.entry(group).or_default())].into_iter().flatten()
                 {
                     adding.tally.answered += cell.counts.served + cell.counts.saved;
                     adding.tally.failed += cell.counts.failed;
-                    adding.first_byte.add(&cell.first_byte);
+                    adding.first_byte.add(&cell.latency.first_byte);
                 }
             }
-            for ((_, provider), cell) in period.attempts_of(None) {
-                let adding = providers.entry(*provider).or_default();
-                adding.tally.answered += cell.answered;
-                adding.tally.failed += cell.failed;
-                adding.first_byte.add(&cell.first_byte);
+            for (provider, cell) in grain.attempts(number, None) {
+                let adding = providers.entry(provider).or_default();
+                adding.tally.answered += cell.counts.served;
+                adding.tally.failed += cell.counts.failed;
+                adding.first_byte.add(&cell.latency.first_byte);
             }
         }
         Window {

@@ -21,7 +21,11 @@ pub fn RequestsCard(
     /// The data.
     data: RwSignal<Overview>,
 ) -> impl IntoView {
-    let rate = move || data.with(|data| t!(dashboard::rate_now, &format::rate(data.rate_now)));
+    let now = move |data: &Overview| {
+        let rate = t!(dashboard::rate_now, &format::rate(data.rate_now));
+        format!("{rate} · {}", super::figures::in_flight(data))
+    };
+    let rate = move || data.with(now);
     view! {
         <section class="card flex flex-col">
             <div class="card-head">

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     model::{
         health::HealthState,
-        stats::{Bucket, Overview, Range},
+        stats::{Bucket, Overview, Quantiles, Range, UsageTotals},
     },
     ui::{
         components::chart::spark::Sparkline,
@@ -27,13 +27,13 @@ pub fn Figures(
     let requests = figure(
         t!(dashboard::requests),
         Signal::derive(move || data.with(|data| format::compact(data.counts.total, language()))),
-        Some(series(|bucket| Some(bucket.counts.total as f64))),
+        series(|bucket| Some(bucket.counts.total as f64)),
         view! { <Growth data/> }.into_any(),
     );
     let success = figure(
         t!(dashboard::success),
         Signal::derive(move || data.with(|data| success_figure(data.counts.success_rate()))),
-        Some(series(|bucket| bucket.counts.success_rate())),
+        series(|bucket| bucket.counts.success_rate()),
         view! { <Points data/> }.into_any(),
     );
     let saved_share =
@@ -41,41 +41,40 @@ pub fn Figures(
     let saved = figure(
         t!(dashboard::saved),
         Signal::derive(move || data.with(|data| format::compact(data.counts.saved, language()))),
-        Some(series(|bucket| Some(bucket.counts.saved as f64))),
+        series(|bucket| Some(bucket.counts.saved as f64)),
         view! { {move || saved_share().map_or_else(|| "–".to_owned(), |share| t!(dashboard::of_requests, &percent(share)))} }.into_any(),
     );
-    let quantiles = |p50, p99| {
+    let quantiles = |all: Quantiles| {
         let text = |micros| format::latency_text(micros, language());
-        t!(dashboard::quantiles, &text(p50), &text(p99))
+        t!(dashboard::quantiles, &text(all.p50_us), &text(all.p90_us), &text(all.p99_us))
     };
     let first_byte = figure(
         t!(dashboard::first_byte),
         Signal::derive(move || data.with(|data| format::latency(data.first_byte.p95_us, language()))),
-        Some(series(|bucket| (bucket.first_byte.p95_us > 0).then_some(bucket.first_byte.p95_us as f64))),
-        view! { {move || data.with(|data| quantiles(data.first_byte.p50_us, data.first_byte.p99_us))} }.into_any(),
+        series(|bucket| (bucket.first_byte.p95_us > 0).then_some(bucket.first_byte.p95_us as f64)),
+        view! { {move || data.with(|data| quantiles(data.first_byte))} }.into_any(),
     );
     let total = figure(
         t!(dashboard::total),
         Signal::derive(move || data.with(|data| format::latency(data.total.p95_us, language()))),
-        Some(series(|bucket| (bucket.total.p95_us > 0).then_some(bucket.total.p95_us as f64))),
-        view! { {move || data.with(|data| quantiles(data.total.p50_us, data.total.p99_us))} }.into_any(),
+        series(|bucket| (bucket.total.p95_us > 0).then_some(bucket.total.p95_us as f64)),
+        view! { {move || data.with(|data| quantiles(data.total))} }.into_any(),
     );
-    let now = figure(
-        t!(dashboard::now),
-        Signal::derive(move || data.with(|data| (format::rate(data.rate_now), t!(dashboard::per_second)))),
-        None,
-        view! { {move || data.with(in_flight)} }.into_any(),
+    let tokens = figure(
+        t!(dashboard::tokens),
+        Signal::derive(move || data.with(|data| token_figure(&data.usage))),
+        series(|bucket| Some(bucket.tokens as f64)),
+        view! { {move || data.with(|data| token_caption(&data.usage))} }.into_any(),
     );
-    view! { <section class="card figures">{requests}{success}{saved}{first_byte}{total}{now}</section> }.into_any()
+    view! { <section class="card figures">{requests}{success}{saved}{first_byte}{total}{tokens}</section> }.into_any()
 }
 
 fn figure(
     name: &'static str,
     value: Signal<(String, &'static str)>,
-    series: Option<Signal<Vec<Option<f64>>>>,
+    values: Signal<Vec<Option<f64>>>,
     caption: AnyView,
 ) -> AnyView {
-    let spark = series.map(|values| view! { <span class="figure-spark"><Sparkline values/></span> });
     view! {
         <div class="figure">
             <p class="caption">{name}</p>
@@ -84,7 +83,7 @@ fn figure(
                     {move || value.get().0}
                     <span class="figure-unit">{move || value.get().1}</span>
                 </p>
-                {spark}
+                <span class="figure-spark"><Sparkline values/></span>
             </div>
             <p class="caption">{caption}</p>
         </div>
@@ -101,7 +100,25 @@ fn percent(share: f64) -> String {
     format!("{:.2}%", share * 100.0)
 }
 
-fn in_flight(data: &Overview) -> String {
+/// Unknown is a dash, never zero.
+fn token_figure(usage: &UsageTotals) -> (String, &'static str) {
+    if usage.known == 0 { ("–".to_owned(), "") } else { format::compact(usage.tokens(), language()) }
+}
+
+fn token_caption(usage: &UsageTotals) -> String {
+    if usage.known == 0 {
+        return t!(dashboard::tokens_unknown).to_owned();
+    }
+    let text = |tokens| format::compact_text(tokens, language());
+    let told = t!(dashboard::in_and_out, &text(usage.input), &text(usage.output));
+    if usage.priced == 0 {
+        return told;
+    }
+    t!(dashboard::and_cost, &told, &format!("{:.2}", usage.cost_nanos as f64 / 1e9))
+}
+
+/// What is under way, and how many providers could take more.
+pub(super) fn in_flight(data: &Overview) -> String {
     let on = |state| !matches!(state, HealthState::Disabled | HealthState::Drained);
     let ready = |state| matches!(state, HealthState::Healthy | HealthState::Degraded | HealthState::Recovering);
     let all = data.health.iter().filter(|one| on(one.state)).count();

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     api::{
-        health::all_health,
+        health::{all_health, read_history},
         providers::{EnableProvider, get_provider, read_drills, test_provider},
         stats::read_overview,
     },
     model::{
         drill::Drills,
-        health::{CredentialState, HealthEvent, HealthState, ProviderHealth},
+        health::{CredentialState, HealthHistory, HealthState, ProviderHealth},
         id::{CredentialId, ProviderId},
         provider::{AuthStyle, Credential, Provider, ProviderRow},
         rate_limit::UpstreamLimits,
@@ -40,6 +40,7 @@ use crate::{
         i18n::{language, t},
         icon::{Glyph, Icon},
         live::Live,
+        pages::health::uptime_line,
         session::Session,
     },
 };
@@ -60,13 +61,14 @@ pub fn ProviderDetail() -> impl IntoView {
         move || (id.get(), live.configuration.get()),
         |(id, _)| async move { read_drills(id.ok_or_else(not_found)?).await },
     );
+    let past = Resource::new(move || id.get(), |id| async move { read_history(id.ok_or_else(not_found)?).await });
     let body = move || {
         Suspend::new(async move {
-            let (row, day, health, drills) = (row.await, day.await, health.await, drills.await);
+            let (row, day, health, drills, past) = (row.await, day.await, health.await, drills.await, past.await.ok());
             match row {
                 Ok(row) => {
                     let (day, first_health) = (day.unwrap_or_default(), health.unwrap_or_default());
-                    view! { <Page row day first_health drills=drills.unwrap_or_default()/> }.into_any()
+                    view! { <Page row day first_health drills=drills.unwrap_or_default() past/> }.into_any()
                 }
                 Err(error) => {
                     view! { <Gone error up=Crumb::new("/admin/providers", t!(shell::providers))/> }.into_any()
@@ -78,12 +80,17 @@ pub fn ProviderDetail() -> impl IntoView {
 }
 
 #[component]
-fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, drills: Drills) -> impl IntoView {
+fn Page(
+    row: ProviderRow,
+    day: Overview,
+    first_health: Vec<ProviderHealth>,
+    drills: Drills,
+    past: Option<HealthHistory>,
+) -> impl IntoView {
     let live = Live::here();
     let id = row.provider.id;
     let (day_start, day_step) = (day.buckets.first().map_or(0, |bucket| bucket.at_ms), day.step_ms);
     let stats = day.providers.iter().find(|stats| stats.provider == Some(id)).cloned();
-    let events: Vec<HealthEvent> = day.events.into_iter().filter(|event| event.provider == id).collect();
     let first = first_health.into_iter().find(|health| health.provider == id);
     let health = Memo::new(move |_| {
         let newest = live.snapshot.with(|snapshot| {
@@ -113,7 +120,7 @@ fn Page(row: ProviderRow, day: Overview, first_health: Vec<ProviderHealth>, dril
             <Facts row=row.clone()/>
             <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_340px] items-start">
                 <div class="flex flex-col gap-4 min-w-0">
-                    <DayStrip stats=stats.clone() events axis/>
+                    <DayStrip stats=stats.clone() past axis/>
                     <CredentialTable provider health/>
                 </div>
                 <div class="flex flex-col gap-4 min-w-0">
@@ -269,7 +276,7 @@ fn Facts(row: ProviderRow) -> impl IntoView {
 }
 
 #[component]
-fn DayStrip(stats: Option<ProviderStats>, events: Vec<HealthEvent>, axis: (i64, i64)) -> impl IntoView {
+fn DayStrip(stats: Option<ProviderStats>, past: Option<HealthHistory>, axis: (i64, i64)) -> impl IntoView {
     let clock = Clock::here();
     let summary = match &stats {
         Some(stats) if stats.attempts > 0 => {
@@ -278,6 +285,8 @@ fn DayStrip(stats: Option<ProviderStats>, events: Vec<HealthEvent>, axis: (i64, 
         _ => t!(provider::no_attempts).to_owned(),
     };
     let columns = stats.map(|stats| stats.columns).unwrap_or_default();
+    let uptime = past.as_ref().map(uptime_line);
+    let events = past.map(|past| past.events).unwrap_or_default();
     let none = events.is_empty();
     let changes = events
         .into_iter()
@@ -292,6 +301,7 @@ fn DayStrip(stats: Option<ProviderStats>, events: Vec<HealthEvent>, axis: (i64, 
         <section class="card">
             <div class="card-head"><h2 class="card-title">{t!(provider::health_day)}</h2><span class="ml-auto text-ink-2">{summary}</span></div>
             <div class="px-4 py-3"><HeatStrip columns axis tall=true/></div>
+            <p class="caption px-4 pb-3">{uptime}</p>
             <ul class="mx-4 border-t border-line py-3 flex flex-wrap justify-between gap-x-6 gap-y-2 list-none">{changes}{none.then(|| view! { <li class="caption">{t!(provider::no_transitions)}</li> })}</ul>
         </section>
     }
