@@ -50,8 +50,9 @@ fn PriceForm(mut sheet: PriceSheet) -> impl IntoView {
     let revision = move || {
         save.value().with(|saved| saved.as_ref()?.as_ref().ok().map(|saved| saved.revision)).unwrap_or(sheet.revision)
     };
+    let is_saved = move || save.value().with(|saved| matches!(saved, Some(Ok(_))));
     Effect::new(move |_| {
-        if save.value().with(|saved| matches!(saved, Some(Ok(_)))) {
+        if is_saved() {
             toasts.done(t!(form::saved, t!(people::prices)));
         }
     });
@@ -63,7 +64,7 @@ fn PriceForm(mut sheet: PriceSheet) -> impl IntoView {
         <ActionForm action=save>
             <section class="card form-section">
                 <div><h2 class="card-title">{t!(people::prices)}</h2><p class="caption">{t!(people::prices_says)}</p></div>
-                {is_empty.then(|| view! { <p class="text-ink-2">{t!(people::no_prices)}</p> })}
+                {move || (is_empty && !is_saved()).then(|| view! { <p class="text-ink-2">{t!(people::no_prices)}</p> })}
                 {trouble}
                 <input type="hidden" name="revision" value=revision/>
                 <Field id="currency" label=t!(people::currency) hint=t!(people::currency_hint) issue=currency_issue>
