@@ -1,9 +1,9 @@
 //! Alerts: what fires, the rules that watch, the channels that are told, and what was told.
 
-mod channel_form;
-mod history;
-pub(in crate::ui::pages) mod lists;
-mod rule_form;
+pub mod channel_form;
+pub mod history;
+pub mod lists;
+pub mod rule_form;
 
 use leptos::prelude::*;
 

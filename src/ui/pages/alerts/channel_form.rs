@@ -22,7 +22,7 @@ use crate::{
 
 /// A new channel, or one that is there.
 #[component]
-pub(super) fn ChannelForm(channel: Option<Channel>, on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
+pub fn ChannelForm(channel: Option<Channel>, on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
     let toasts = Toasts::here();
     let (id, revision) = channel.as_ref().map_or((None, 0), |channel| (Some(channel.id), channel.revision));
     let title = channel

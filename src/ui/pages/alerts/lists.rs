@@ -67,7 +67,7 @@ fn tell(toasts: Toasts, result: Result<(), ApiError>, done: String, again: RwSig
 
 /// Open alerts.
 #[component]
-pub(super) fn Firing(board: StoredValue<AlertBoard>, again: RwSignal<u32>) -> impl IntoView {
+pub fn Firing(board: StoredValue<AlertBoard>, again: RwSignal<u32>) -> impl IntoView {
     let silence = silencer(again);
     let operate = Session::here().may(Permission::Operate);
     let row = |alert: Alert| {
@@ -126,7 +126,7 @@ fn says(settings: &RuleDraft) -> String {
 
 /// The rules.
 #[component]
-pub(super) fn Rules(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
+pub fn Rules(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
     let silence = silencer(again);
     let toasts = Toasts::here();
     let switch = Action::new(move |asked: &(RuleId, String, bool)| {
@@ -219,7 +219,7 @@ pub(super) fn delivery_face(state: DeliveryState) -> (Glyph, &'static str) {
 
 /// The channels, each with its last message and a test.
 #[component]
-pub(super) fn Channels(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
+pub fn Channels(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
     let toasts = Toasts::here();
     let test = Action::new(move |asked: &(ChannelId, String)| {
         let (id, name) = asked.clone();

@@ -21,7 +21,7 @@ use crate::{
 
 /// A new rule, or one that is there.
 #[component]
-pub(super) fn RuleForm(
+pub fn RuleForm(
     rule: Option<Rule>,
     board: StoredValue<AlertBoard>,
     on_close: Callback<()>,
