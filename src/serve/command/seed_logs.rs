@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: Arguments, out: Output) -> Result<(), Failure
     store.limit_request_log(LogLimits { days: settings.log.request_days, bytes: settings.log.request_bytes });
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let told = |rows: u64| {
-        if rows % TELL == 0 {
+        if rows.is_multiple_of(TELL) {
             out.aside(&format!("{rows} rows"));
         }
     };

@@ -22,7 +22,14 @@ use crate::{
 
 /// A new channel, or one that is there.
 #[component]
-pub fn ChannelForm(channel: Option<Channel>, on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
+pub fn ChannelForm(
+    /// The channel; a new one without.
+    channel: Option<Channel>,
+    /// When the form is left.
+    on_close: Callback<()>,
+    /// When something was saved.
+    changed: Callback<()>,
+) -> impl IntoView {
     let toasts = Toasts::here();
     let (id, revision) = channel.as_ref().map_or((None, 0), |channel| (Some(channel.id), channel.revision));
     let title = channel

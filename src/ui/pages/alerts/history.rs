@@ -14,7 +14,10 @@ use crate::{
 
 /// Alerts that are over.
 #[component]
-pub fn History(board: StoredValue<AlertBoard>) -> impl IntoView {
+pub fn History(
+    /// Everything about alerts.
+    board: StoredValue<AlertBoard>,
+) -> impl IntoView {
     let line = |alert: Alert| {
         let (from, to) = (moment(alert.since_ms), moment(alert.resolved_at_ms.unwrap_or(alert.opened_at_ms)));
         view! {
@@ -33,7 +36,10 @@ pub fn History(board: StoredValue<AlertBoard>) -> impl IntoView {
 
 /// Messages.
 #[component]
-pub fn Deliveries(board: StoredValue<AlertBoard>) -> impl IntoView {
+pub fn Deliveries(
+    /// Everything about alerts.
+    board: StoredValue<AlertBoard>,
+) -> impl IntoView {
     let line = |one: Delivery| {
         let (glyph, word) = delivery_face(one.state);
         let tries = (one.attempts > 1).then(|| format!("{} ", t!(alerts::tries, one.attempts)));

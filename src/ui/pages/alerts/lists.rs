@@ -67,7 +67,12 @@ fn tell(toasts: Toasts, result: Result<(), ApiError>, done: String, again: RwSig
 
 /// Open alerts.
 #[component]
-pub fn Firing(board: StoredValue<AlertBoard>, again: RwSignal<u32>) -> impl IntoView {
+pub fn Firing(
+    /// Everything about alerts.
+    board: StoredValue<AlertBoard>,
+    /// Raised to read the board again.
+    again: RwSignal<u32>,
+) -> impl IntoView {
     let silence = silencer(again);
     let operate = Session::here().may(Permission::Operate);
     let row = |alert: Alert| {
@@ -126,7 +131,14 @@ fn says(settings: &RuleDraft) -> String {
 
 /// The rules.
 #[component]
-pub fn Rules(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
+pub fn Rules(
+    /// Everything about alerts.
+    board: StoredValue<AlertBoard>,
+    /// What the address says about the list.
+    state: ListState,
+    /// Raised to read the board again.
+    again: RwSignal<u32>,
+) -> impl IntoView {
     let silence = silencer(again);
     let toasts = Toasts::here();
     let switch = Action::new(move |asked: &(RuleId, String, bool)| {
@@ -219,7 +231,14 @@ pub(super) fn delivery_face(state: DeliveryState) -> (Glyph, &'static str) {
 
 /// The channels, each with its last message and a test.
 #[component]
-pub fn Channels(board: StoredValue<AlertBoard>, state: ListState, again: RwSignal<u32>) -> impl IntoView {
+pub fn Channels(
+    /// Everything about alerts.
+    board: StoredValue<AlertBoard>,
+    /// What the address says about the list.
+    state: ListState,
+    /// Raised to read the board again.
+    again: RwSignal<u32>,
+) -> impl IntoView {
     let toasts = Toasts::here();
     let test = Action::new(move |asked: &(ChannelId, String)| {
         let (id, name) = asked.clone();

@@ -22,9 +22,13 @@ use crate::{
 /// A new rule, or one that is there.
 #[component]
 pub fn RuleForm(
+    /// The rule; a new one without.
     rule: Option<Rule>,
+    /// Everything about alerts.
     board: StoredValue<AlertBoard>,
+    /// When the form is left.
     on_close: Callback<()>,
+    /// When something was saved.
     changed: Callback<()>,
 ) -> impl IntoView {
     let toasts = Toasts::here();
