@@ -207,7 +207,8 @@ struct Tab {
 impl Tab {
     async fn open(world: &World, cookie: &str) -> Self {
         let mut stream = TcpStream::connect(world.address).await.expect("a connection");
-        let request = format!("GET /admin/live HTTP/1.1\r\nhost: rondo\r\ncookie: {cookie}\r\n\r\n");
+        let request =
+            format!("GET /admin/live HTTP/1.1\r\nhost: rondo\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         Self { stream, text: String::new() }
     }

@@ -103,7 +103,9 @@ async fn prices_are_part_of_the_file_and_a_file_without_them_leaves_them_alone()
     let stored = stand.admin.prices().get(&owner()).await.expect("read");
     assert_eq!(stored.to_sheet().lines, "gpt-4*, 2.5, 10, 1.25\n");
     let exported = stand.admin.transfer().export(&owner()).await.expect("exported");
-    assert_eq!(kinds(&apply(&stand, &exported).await), [("CNY", ChangeKind::Unchanged)]);
+    let again = apply(&stand, &exported).await;
+    assert!(kinds(&again).contains(&("CNY", ChangeKind::Unchanged)), "{again:?}");
+    assert!(kinds(&again).iter().all(|(_, kind)| *kind == ChangeKind::Unchanged), "{again:?}");
     apply(&stand, FILE).await;
     assert_eq!(stand.admin.prices().get(&owner()).await.expect("read"), stored);
     for (typo, told) in [

@@ -180,15 +180,16 @@ impl World {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
-    /// The newest `count` requests of the log, newest first, once they are all there.
+    /// The newest `count` requests of the log, newest first, once they are all there. The server is asked: only the
+    /// process that writes segments knows all of them.
     pub(crate) async fn log(&self, count: usize) -> Vec<RequestDetail> {
         for _ in 0..500 {
             let filter = RequestFilter { limit: 200, ..RequestFilter::default() };
-            let rows = self.admin.requests().list(&self.who, filter).await.expect("the log").rows;
+            let rows = self.running.admin.requests().list(&self.who, filter).await.expect("the log").rows;
             if rows.len() >= count {
                 let mut details = Vec::new();
                 for row in rows.into_iter().take(count) {
-                    details.push(self.admin.requests().get(&self.who, row.id).await.expect("a request"));
+                    details.push(self.running.admin.requests().get(&self.who, row.id).await.expect("a request"));
                 }
                 return details;
             }
@@ -204,7 +205,7 @@ impl World {
     ) -> Vec<rondo::model::request_log::Outcome> {
         for _ in 0..500 {
             let filter = RequestFilter { limit: 200, ..RequestFilter::default() };
-            let rows = self.admin.requests().list(&self.who, filter).await.expect("the log").rows;
+            let rows = self.running.admin.requests().list(&self.who, filter).await.expect("the log").rows;
             let outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
             if outcomes.contains(&wanted) {
                 return outcomes;

@@ -39,7 +39,7 @@ async fn an_answer_that_breaks_is_never_ended_cleanly_and_never_repeated() {
         assert_eq!(asked, heard.len() as u64, "{what}: nothing was asked twice");
         let filter = RequestFilter { limit: 200, outcome: Some(Outcome::Interrupted), ..RequestFilter::default() };
         trio.world.log(heard.len().min(200)).await;
-        let rows = trio.world.admin.requests().list(&trio.world.who, filter).await.expect("the log").rows;
+        let rows = trio.world.live().requests().list(&trio.world.who, filter).await.expect("the log").rows;
         assert_eq!(rows.len(), cut.len().min(200), "{what}");
         assert!(rows.iter().all(|row| row.attempts == 1), "{what}");
     }
