@@ -100,10 +100,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/setup") view=pieces::setup() ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/admin") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("") view=pieces::dashboard() ssr=SsrMode::Async/>
-                    <ParentRoute path=path!("requests") view=pieces::requests() ssr=SsrMode::Async>
-                        <Route path=path!("") view=|| () ssr=SsrMode::Async/>
-                        <Route path=path!(":id") view=pieces::request() ssr=SsrMode::Async/>
-                    </ParentRoute>
+                    <Route path=path!("requests/:id?") view=pieces::requests() ssr=SsrMode::Async/>
                     <Route path=path!("health") view=pieces::health() ssr=SsrMode::Async/>
                     <Route path=path!("providers") view=pieces::providers() ssr=SsrMode::Async/>
                     <Route path=path!("providers/new") view=pieces::provider_new() ssr=SsrMode::Async/>

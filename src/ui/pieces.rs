@@ -58,7 +58,6 @@ pieces! {
         dashboard: pages::dashboard::Dashboard,
         health: pages::health::Health,
         requests: pages::requests::Requests,
-        request: pages::requests::detail::RequestDrawer,
     }
     supply {
         setup: pages::setup::SetupPage,

@@ -5,7 +5,7 @@
 //! opens beside the list, at an address of its own.
 
 use leptos::prelude::*;
-use leptos_router::{components::Outlet, hooks::use_location, hooks::use_query_map};
+use leptos_router::hooks::{use_location, use_params_map, use_query_map};
 
 use crate::{
     api::{
@@ -63,10 +63,11 @@ impl Around {
     }
 }
 
-/// The list; an open request is its outlet.
+/// The list, and the request that the address names beside it.
 #[component]
 pub fn Requests() -> impl IntoView {
-    let query = use_query_map();
+    let (query, params) = (use_query_map(), use_params_map());
+    let open = Memo::new(move |_| params.with(|params| params.get("id").is_some()));
     let clock = Clock::here();
     let asked = Memo::new(move |_| query.with(Asked::read));
     let version = RwSignal::new(0_u32);
@@ -97,7 +98,7 @@ pub fn Requests() -> impl IntoView {
                 <Transition fallback=|| view! { <SkeletonRows rows=12/> }>{list}</Transition>
             </section>
         </div>
-        <Outlet/>
+        {move || open.get().then(|| view! { <detail::RequestDrawer/> })}
     }
     .into_any()
 }

@@ -55,9 +55,12 @@ pub fn RequestDrawer() -> impl IntoView {
     };
     keys(id, around);
     let step = move |beside: Option<RequestId>, icon: &'static str, name: &'static str| {
-        beside.map(|id| view! { <a class="btn btn-ghost btn-icon" href=around.address(Some(id)) aria-label=name title=name><Icon name=icon/></a> })
+        let (href, none) = (beside.map(|id| around.address(Some(id))), beside.is_none());
+        view! { <a class="btn btn-ghost btn-icon" href=href hidden=none aria-label=name title=name><Icon name=icon/></a> }
     };
-    // Of the page itself, so that server and browser draw the same steps, whichever of them is ready first.
+    // Of the page itself, so that server and browser draw the same steps, whichever of them is ready first. A step
+    // that leads nowhere is hidden, not left out: a stretch of nothing at all is not found again when the browser
+    // takes the page over.
     let steps = move || {
         let id = id.get();
         around.search.track();
