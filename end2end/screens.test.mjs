@@ -75,8 +75,8 @@ before(async () => {
     });
     await reply.text();
   }
+  // One request, opened by its address, is not in the tour: CHANGELOG.md says why, under Not yet.
   await eventually(async () => await first('requests?outcome=saved') ?? await first('requests'), 'the log has rows');
-  SCREENS.request = `/admin/requests/${(await first('requests?outcome=saved') ?? await first('requests')).id}`;
 });
 after(async () => {
   await browser?.close();
