@@ -75,7 +75,7 @@ before(async () => {
     });
     await reply.text();
   }
-  // One request, opened by its address, is not in the tour: CHANGELOG.md says why, under Not yet.
+  // To do: the page of one request, which now and then was not taken over before its reads moved into the list.
   await eventually(async () => await first('requests?outcome=saved') ?? await first('requests'), 'the log has rows');
 });
 after(async () => {

@@ -48,6 +48,7 @@ pub struct Around {
     rows: RwSignal<Vec<RequestId>>,
     names: Resource<Names>,
     search: Memo<String>,
+    opened: detail::Opened,
 }
 
 impl Around {
@@ -79,7 +80,8 @@ pub fn Requests() -> impl IntoView {
         || (),
         |()| async { Names::new(all_groups().await, all_providers().await, all_api_keys().await) },
     );
-    let around = Around { page, rows: RwSignal::new(Vec::new()), names, search: use_location().search };
+    let (rows, search, opened) = (RwSignal::new(Vec::new()), use_location().search, detail::Opened::here());
+    let around = Around { page, rows, names, search, opened };
     provide_context(around);
     let follow = RwSignal::new(false);
     let fresh = count_fresh(asked, version, follow);

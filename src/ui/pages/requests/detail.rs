@@ -25,20 +25,37 @@ use crate::{
     },
 };
 
+/// The request that the address names, and what is read of it.
+#[derive(Clone, Copy)]
+pub struct Opened {
+    id: Memo<Option<RequestId>>,
+    detail: Resource<Result<RequestDetail, ApiError>>,
+    currency: Resource<String>,
+}
+
+impl Opened {
+    /// Of the page's own address. Made by the page itself, not by the drawer: what the server read is found again
+    /// in the browser by the order in which it was asked for, and a drawer may be drawn sooner or later.
+    pub fn here() -> Self {
+        let params = use_params_map();
+        let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<RequestId>().ok()));
+        let read = |id: Option<RequestId>| async move {
+            match id {
+                Some(id) => get_request(id).await,
+                None => Err(ApiError::NotFound { what: "request".to_owned() }),
+            }
+        };
+        let detail = Resource::new_blocking(move || id.get(), read);
+        let currency = Resource::new(|| (), |()| async { price_currency().await.unwrap_or_default() });
+        Self { id, detail, currency }
+    }
+}
+
 /// The drawer. Escape closes it, `[` and `]` go to its neighbours.
 #[component]
 pub fn RequestDrawer() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<RequestId>().ok()));
     let around = use_context::<Around>().expect("the list provides what is around a request");
-    let read = |id: Option<RequestId>| async move {
-        match id {
-            Some(id) => get_request(id).await,
-            None => Err(ApiError::NotFound { what: "request".to_owned() }),
-        }
-    };
-    let detail = Resource::new_blocking(move || id.get(), read);
-    let currency = Resource::new(|| (), |()| async { price_currency().await.unwrap_or_default() });
+    let Opened { id, detail, currency } = around.opened;
     let face = move || {
         Suspend::new(async move {
             let (names, currency) = (around.names.await, currency.await);
