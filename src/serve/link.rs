@@ -178,3 +178,42 @@ impl Drop for Link {
         *self.remains.0.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        task::{Wake, Waker},
+    };
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_answer_waits_while_bytes_of_it_wait_and_its_task_hears_when_they_are_gone() {
+        let (backlog, woken) = (Backlog::default(), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let mut body = backlog.hold_back(Full::<Bytes>::from("answer"));
+        let mut poll = |cx: &mut Context<'_>| -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Pin::new(&mut body).poll_frame(cx)
+        };
+        backlog.note();
+        assert!(poll(&mut cx).is_pending());
+        assert!(!woken.0.load(Relaxed));
+        backlog.clear(&cx);
+        assert!(woken.0.load(Relaxed));
+        let Poll::Ready(Some(Ok(frame))) = poll(&mut cx) else { panic!("the answer goes on") };
+        assert_eq!(frame.into_data().expect("data"), "answer");
+    }
+}

@@ -44,7 +44,7 @@ pub fn leptos_options() -> LeptosOptions {
 /// The pages, with what their server functions find in context.
 pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync + 'static) -> Router {
     let routes = generate_route_list(App);
-    let manifest = manifest();
+    let manifest = manifest(&options.site_pkg_dir);
     let context = move || {
         provide_context(manifest.clone());
         provide_preferences();
@@ -68,8 +68,8 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
 }
 
 /// Which files the build cut the client into; empty where there is no client.
-fn manifest() -> Manifest {
-    let file = Site::get("pkg/__wasm_split_manifest.json");
+fn manifest(pkg: &str) -> Manifest {
+    let file = Site::get(&format!("{pkg}/__wasm_split_manifest.json"));
     let files = file.and_then(|file| serde_json::from_slice(&file.data).ok());
     Manifest(Arc::new(files.unwrap_or_default()))
 }

@@ -7,10 +7,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use leptos::{prelude::*, wasm_split::wasm_split};
+use leptos::{
+    prelude::*,
+    wasm_split::{SplitLoaderError, wasm_split},
+};
 use leptos_router::{Lazy, LazyRoute};
 
-use super::pages;
+use super::{components::feedback::Failure, i18n::t, pages};
+use crate::model::error::ApiError;
 
 /// Pages by piece: `piece { name: Component }` makes `name()`, the view of a [`Route`](leptos_router::components::Route).
 macro_rules! pieces {
@@ -24,10 +28,15 @@ macro_rules! pieces {
                 #[derive(Debug)]
                 pub struct Page;
 
-                #[wasm_split($piece, wasm_split_path = leptos::wasm_split, preload(#[doc = "Fetches the piece."] fetch))]
-                pub(super) fn $name() -> AnyView {
+                #[wasm_split(
+                    $piece,
+                    wasm_split_path = leptos::wasm_split,
+                    preload(#[doc = "Fetches the piece."] fetch),
+                    fallible
+                )]
+                pub(super) fn $name() -> Result<AnyView, Unfetched> {
                     use $page as Shown;
-                    view! { <Shown/> }.into_any()
+                    Ok(view! { <Shown/> }.into_any())
                 }
 
                 impl LazyRoute for Page {
@@ -36,11 +45,12 @@ macro_rules! pieces {
                     }
 
                     async fn view(_this: Self) -> AnyView {
-                        $name().await
+                        $name().await.unwrap_or_else(|_| unfetched())
                     }
 
                     async fn preload() {
-                        fetch().await;
+                        // A failure shows with the page, which tries again.
+                        let _ = fetch().await;
                     }
                 }
             }
@@ -80,6 +90,22 @@ pieces! {
     }
 }
 
+/// A piece did not come: the server was away, or has another build by now.
+#[derive(Clone, Copy, Debug)]
+pub struct Unfetched;
+
+impl From<SplitLoaderError> for Unfetched {
+    fn from(_: SplitLoaderError) -> Self {
+        Self
+    }
+}
+
+/// In place of a page whose piece did not come. Loading the address anew fetches what this build of the server has.
+fn unfetched() -> AnyView {
+    let error = ApiError::Transport { reason: String::new() };
+    view! { <Failure error><a class="btn" href="" rel="external">{t!(shell::try_again)}</a></Failure> }.into_any()
+}
+
 /// The files of each piece, as the build wrote them down; the server provides it before rendering.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest(pub Arc<HashMap<String, Vec<String>>>);
@@ -105,12 +131,13 @@ fn piece_of(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Fetches every piece of the back office, so that going from page to page waits for nothing.
+/// Fetches every piece of the back office, so that going from page to page waits for nothing. One that does not
+/// come now is asked for again by its page.
 pub async fn fetch_all() {
-    dashboard::fetch().await;
-    providers::fetch().await;
-    groups::fetch().await;
-    settings::fetch().await;
+    let _ = dashboard::fetch().await;
+    let _ = providers::fetch().await;
+    let _ = groups::fetch().await;
+    let _ = settings::fetch().await;
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn GeneralTab() -> impl IntoView {
             <div class="flex flex-wrap items-center gap-2"><span class="font-medium">{t!(shell::language)}" · "{t!(shell::theme)}</span><LanguageSwitch wide=true/><ThemeSwitch/></div>
             <p class="caption">{t!(people::language_says)}</p>
         </section>
-        <section class="card form-section"><p class="text-ink-2">{t!(people::commands_hint)}</p><CodeBlock text="rondo serve --help\nrondo doctor".to_owned()/></section>
+        <section class="card form-section"><p class="text-ink-2">{t!(people::commands_hint)}</p><CodeBlock text="rondo serve --help\nrondo settings".to_owned()/></section>
     }
     .into_any()
 }
