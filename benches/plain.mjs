@@ -42,10 +42,11 @@ async function nginx(name, core, location, more = '') {
 }
 
 /** One run of wrk; everything about it as numbers. */
-async function load(name, url, pids, headers = {}) {
+async function load(name, url, pids, headers = {}, pauseMs = 0) {
   const lua = join(work, 'load.lua');
   const lines = Object.entries({ 'Content-Type': 'application/json', ...headers }).map(([key, value]) => `wrk.headers[${JSON.stringify(key)}] = ${JSON.stringify(value)}`);
   writeFileSync(lua, `wrk.method = "POST"\nwrk.body = ${JSON.stringify(BODY)}\n${lines.join('\n')}
+    ${pauseMs ? `delay = function() return ${pauseMs} end` : ''}
     done = function(summary, latency)
       io.write(string.format("\\nRESULT %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
         summary.errors.status + summary.errors.read + summary.errors.write + summary.errors.timeout + summary.errors.connect))

@@ -76,34 +76,34 @@ impl Tally {
 
 impl Told {
     fn read(object: &Value) -> Result<Self, Unbelievable> {
-        let first = |names: &[&str]| -> Result<Option<u64>, Unbelievable> {
-            for name in names {
-                if let Some(count) = count(object, name)? {
+        let first = |paths: &[&[&str]]| -> Result<Option<u64>, Unbelievable> {
+            for path in paths {
+                if let Some(count) = count(object, path)? {
                     return Ok(Some(count));
                 }
             }
             Ok(None)
         };
         Ok(Self {
-            input: first(&["/prompt_tokens", "/input_tokens", "/promptTokenCount"])?,
-            output: first(&["/completion_tokens", "/output_tokens", "/candidatesTokenCount"])?,
-            total: first(&["/total_tokens", "/totalTokenCount"])?,
+            input: first(&[&["prompt_tokens"], &["input_tokens"], &["promptTokenCount"]])?,
+            output: first(&[&["completion_tokens"], &["output_tokens"], &["candidatesTokenCount"]])?,
+            total: first(&[&["total_tokens"], &["totalTokenCount"]])?,
             cached: first(&[
-                "/prompt_tokens_details/cached_tokens",
-                "/input_tokens_details/cached_tokens",
-                "/prompt_cache_hit_tokens",
-                "/cached_tokens",
-                "/cachedContentTokenCount",
+                &["prompt_tokens_details", "cached_tokens"],
+                &["input_tokens_details", "cached_tokens"],
+                &["prompt_cache_hit_tokens"],
+                &["cached_tokens"],
+                &["cachedContentTokenCount"],
             ])?,
             reasoning: first(&[
-                "/completion_tokens_details/reasoning_tokens",
-                "/output_tokens_details/reasoning_tokens",
-                "/reasoning_tokens",
+                &["completion_tokens_details", "reasoning_tokens"],
+                &["output_tokens_details", "reasoning_tokens"],
+                &["reasoning_tokens"],
             ])?,
-            cache_read: first(&["/cache_read_input_tokens"])?,
-            cache_written: first(&["/cache_creation_input_tokens"])?,
-            tool_prompt: first(&["/toolUsePromptTokenCount"])?,
-            thoughts: first(&["/thoughtsTokenCount"])?,
+            cache_read: first(&[&["cache_read_input_tokens"]])?,
+            cache_written: first(&[&["cache_creation_input_tokens"]])?,
+            tool_prompt: first(&[&["toolUsePromptTokenCount"]])?,
+            thoughts: first(&[&["thoughtsTokenCount"]])?,
         })
     }
 
@@ -151,9 +151,9 @@ impl Told {
     }
 }
 
-/// A count by its JSON pointer (RFC 6901); `None` where there is none, or null.
-fn count(object: &Value, pointer: &str) -> Result<Option<u64>, Unbelievable> {
-    match object.pointer(pointer) {
+/// The count at the end of a path of names; `None` where there is none, or null.
+fn count(object: &Value, path: &[&str]) -> Result<Option<u64>, Unbelievable> {
+    match path.iter().try_fold(object, |value, name| value.get(name)) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value.as_u64().filter(|count| *count <= MOST).map(Some).ok_or(Unbelievable),
     }
