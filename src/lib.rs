@@ -13,5 +13,10 @@ pub mod serve;
 #[cfg(feature = "ssr")]
 pub mod server;
 
+// What the server needs of it is the same either way: without the feature, a stand-in says that it is missing.
+#[cfg(feature = "ssr")]
+#[cfg_attr(not(feature = "otel"), path = "otel/absent.rs")]
+pub mod otel;
+
 #[cfg(feature = "hydrate")]
 pub mod hydrate;

@@ -24,6 +24,7 @@ pub mod rate_limit;
 pub mod request_log;
 pub mod setup;
 pub mod stats;
+pub mod trace;
 pub mod transfer;
 pub mod usage;
 pub mod user;

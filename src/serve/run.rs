@@ -14,6 +14,7 @@ use super::{
     site, statistics,
     tasks::Tasks,
 };
+use crate::otel;
 use crate::server::{
     admin::{Admin, Live},
     alert::{Desk, Messenger, Views},
@@ -200,6 +201,11 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
         plane.routing.clone(),
         plane.clock,
     );
+    let telling = settings.telemetry.as_ref();
+    if let Some(exporter) = telling.and_then(|settings| otel::exporter(settings, &plane.recorder)) {
+        let stop = tasks.stop();
+        tasks.spawn(exporter.run(stop));
+    }
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
     tasks.write_log(plane.writer, foundation.store);
     tasks
@@ -233,6 +239,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         max_in_flight: settings.gateway.max_in_flight,
         trusted_proxies: settings.web.trusted_proxies.clone(),
         body_patience: settings.web.patience.body,
+        sampler: settings.telemetry.as_ref().filter(|_| otel::BUILT).map(|telemetry| telemetry.sampler),
     }
 }
 

@@ -12,12 +12,14 @@ pub mod log;
 mod source;
 pub mod storage;
 pub mod table;
+pub mod telemetry;
 pub mod web;
 
 pub use gateway::Gateway;
 pub use log::{Log, LogFormat};
 pub use source::{ConfigError, Origin, Sources};
 pub use storage::{Confidential, KeySource, Storage};
+pub use telemetry::Telemetry;
 pub use web::{Patience, PublicUrl, Web};
 
 /// Everything that can be set, read and checked.
@@ -31,6 +33,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// What is written down.
     pub log: Log,
+    /// Where traces and metrics go; `None` where they go nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Things to tell the operator that do not stop the start, one line each.
     pub warnings: Vec<String>,
 }
@@ -49,6 +53,7 @@ impl Settings {
             storage: Storage::read(&values, sources)?,
             gateway: Gateway::read(&values)?,
             log: Log::read(&values)?,
+            telemetry: Telemetry::read(&values)?,
             warnings: misspelt(sources),
         })
     }

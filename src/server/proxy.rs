@@ -70,7 +70,7 @@ use self::{
     websocket::Tunnel,
 };
 use crate::{
-    model::group::GroupKind,
+    model::{group::GroupKind, trace::Sampler},
     server::{
         health::clock::Clock,
         limit::local::{Decision, Limiter},
@@ -96,6 +96,8 @@ pub struct ProxySettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How long a client may take for the next part of its body.
     pub body_patience: Duration,
+    /// Which requests get spans; `None` leaves the trace context of clients alone.
+    pub sampler: Option<Sampler>,
 }
 
 /// The data plane. Cheap to clone.
@@ -163,7 +165,7 @@ impl Proxy {
             Ok(call) => call,
             Err(error) => return refuse_head(&error),
         };
-        let mut entry = Entry::open(&shared.recorder, now_unix_ms, started, &call);
+        let mut entry = Entry::open(&shared.recorder, now_unix_ms, started, &call, shared.settings.sampler);
         let (id, origin) = (entry.id, call.headers.get(header::ORIGIN).cloned());
         let mut written = Written::default();
         let mut response = match shared.prepare(&call, body, &mut entry, now_unix_ms, &mut written).await {
@@ -288,6 +290,7 @@ impl Shared {
         let ask = Ask {
             call,
             id: entry.id,
+            place: None,
             model,
             injection: ready.injection.as_ref(),
             identity: group.kind == GroupKind::Llm || ready.streams,

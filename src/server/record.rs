@@ -18,7 +18,7 @@ pub mod totals;
 pub mod writer;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
@@ -42,6 +42,7 @@ use crate::{
         id::{DrillId, GroupId, ProviderId},
         request_log::RequestDetail,
         stats::{Counts, Overview, Range, Step},
+        trace::Trace,
     },
     server::{
         limit::calendar::Calendar,
@@ -59,6 +60,15 @@ pub struct Recorder {
     rows: mpsc::Sender<Arc<RequestDetail>>,
 }
 
+/// A request that ended, and its place in a trace.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The request.
+    pub detail: Arc<RequestDetail>,
+    /// Its place, where traces are made.
+    pub trace: Option<Trace>,
+}
+
 #[derive(Debug)]
 struct Shared {
     intake: Intake,
@@ -71,6 +81,10 @@ struct Shared {
     in_flight: AtomicU32,
     /// Rows lost since start.
     dropped: AtomicU64,
+    /// Who else is told of every request; set once, at start.
+    listener: OnceLock<mpsc::Sender<Told>>,
+    /// Requests that the listener was not told of, since start.
+    untold: AtomicU64,
     /// Rows lost since the store last heard of it.
     gap: AtomicU64,
 }
@@ -108,17 +122,38 @@ impl Recorder {
             tail: Tail::default(),
             in_flight: AtomicU32::new(0),
             dropped: AtomicU64::new(0),
+            listener: OnceLock::new(),
+            untold: AtomicU64::new(0),
             gap: AtomicU64::new(0),
         });
         (Self { shared: Arc::clone(&shared), rows: sender }, Writer::new(rows, shared))
     }
 
+    /// Tells a listener of every request that ends from now on, whatever the log has room for; `queue` of
+    /// them may wait. The first to listen is the only one: a later one hears nothing.
+    pub fn listen(&self, queue: usize) -> mpsc::Receiver<Told> {
+        let (listener, told) = mpsc::channel(queue.max(1));
+        let _ = self.shared.listener.set(listener);
+        told
+    }
+
     /// Takes note of a request that ended. Never blocks, never awaits.
     pub fn record(&self, detail: RequestDetail) {
+        self.record_traced(detail, None);
+    }
+
+    /// The same for one that has a place in a trace.
+    pub fn record_traced(&self, detail: RequestDetail, trace: Option<Trace>) {
         self.shared.intake.add(&detail);
         self.shared.drills.add(&detail);
         // One allocation for the queue, the tail and the batch: a row is half a kilobyte.
-        if self.rows.try_send(Arc::new(detail)).is_err() {
+        let detail = Arc::new(detail);
+        if let Some(listener) = self.shared.listener.get()
+            && listener.try_send(Told { detail: Arc::clone(&detail), trace }).is_err()
+        {
+            self.shared.untold.fetch_add(1, Relaxed);
+        }
+        if self.rows.try_send(detail).is_err() {
             self.shared.lose(1);
         }
     }
@@ -142,6 +177,11 @@ impl Recorder {
     /// Rows of the log lost since start.
     pub fn dropped_rows(&self) -> u64 {
         self.shared.dropped.load(Relaxed)
+    }
+
+    /// Requests that the listener was not told of since start, for want of room.
+    pub fn untold(&self) -> u64 {
+        self.shared.untold.load(Relaxed)
     }
 
     /// Requests recorded since start.

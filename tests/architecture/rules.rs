@@ -93,6 +93,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room("server::live", &["model", "server::session", "server::record", "server::routing", "server::health"]),
     // Read from memory, like the live snapshots.
     room("server::metrics", &["model", "server::session", "server::record", "server::routing", "server::health"]),
+    // Told of requests that ended; nothing waits for it.
+    room("otel", &["model", "server::config", "server::record", "server::upstream"]),
     room("api", &["model", "server::admin", "server::session"]),
     room("ui", &["model", "api"]),
     room("hydrate", &["ui"]),
@@ -128,6 +130,8 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("toml", &["server::config"]),
     ("serde_saphyr", &["server::admin"]),
     ("rust_embed", &["serve"]),
+    ("opentelemetry_proto", &["otel"]),
+    ("prost", &["otel"]),
     ("tracing_subscriber", &["server::config", "serve"]),
 ];
 

@@ -8,6 +8,8 @@ mod cli;
 mod documents;
 mod faults;
 mod insight;
+#[cfg(feature = "otel")]
+mod otel;
 mod pages;
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets see it as a crate")]

@@ -27,7 +27,7 @@ mod websocket;
 use std::net::SocketAddr;
 
 /// A declarative file: one group `prod` of kind `llm`, everything allowed, providers with priorities.
-fn group_of(providers: &[(&str, SocketAddr, u32)]) -> String {
+pub(crate) fn group_of(providers: &[(&str, SocketAddr, u32)]) -> String {
     group_with("llm", "", providers)
 }
 

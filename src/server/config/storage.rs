@@ -37,6 +37,11 @@ pub enum KeySource {
 pub struct Confidential(String);
 
 impl Confidential {
+    /// Keeps it from being printed.
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value, to be used, never printed.
     pub fn expose(&self) -> &str {
         &self.0

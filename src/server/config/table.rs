@@ -14,11 +14,13 @@ pub enum Area {
     Gateway,
     /// What is written down.
     Log,
+    /// What is told to a collector of OpenTelemetry.
+    Telemetry,
 }
 
 impl Area {
     /// All areas, in the order they are shown.
-    pub const ALL: [Self; 4] = [Self::Web, Self::Storage, Self::Gateway, Self::Log];
+    pub const ALL: [Self; 5] = [Self::Web, Self::Storage, Self::Gateway, Self::Log, Self::Telemetry];
 
     /// Heading in the help and, second, in the Chinese documentation.
     pub fn titles(self) -> (&'static str, &'static str) {
@@ -27,6 +29,7 @@ impl Area {
             Self::Storage => ("Storage", "存储"),
             Self::Gateway => ("Gateway", "网关"),
             Self::Log => ("Logs", "日志"),
+            Self::Telemetry => ("OpenTelemetry (builds with the feature otel)", "OpenTelemetry（以 otel 特性构建）"),
         }
     }
 }
@@ -302,6 +305,87 @@ pub const SETTINGS: &[Setting] = &[
         fallback: Fallback::Value("2GiB"),
         help: "Size the request log may reach on disk; the oldest segments go first, each a sixteenth of it",
         help_zh: "请求日志在磁盘上允许的大小；最旧的分段先删除，每段为其十六分之一",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        area: Area::Telemetry,
+        value: "URL",
+        fallback: Fallback::Told("nowhere", "不发送"),
+        help: "Collector of traces and metrics over OTLP/HTTP, such as http://127.0.0.1:4318; without it nothing is sent",
+        help_zh: "通过 OTLP/HTTP 接收追踪和指标的采集器，例如 http://127.0.0.1:4318；不设置则什么也不发送",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        area: Area::Telemetry,
+        value: "LIST",
+        fallback: Fallback::Told("none", "无"),
+        help: "Headers for the collector: name=value, separated by commas, values percent-encoded",
+        help_zh: "发给采集器的请求头：name=value，以逗号分隔，值使用百分号编码",
+        secret: true,
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+        area: Area::Telemetry,
+        value: "http/protobuf",
+        fallback: Fallback::Value("http/protobuf"),
+        help: "How the collector is spoken to; there is one way",
+        help_zh: "与采集器通信的协议；只有一种",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+        area: Area::Telemetry,
+        value: "MILLISECONDS",
+        fallback: Fallback::Value("10000"),
+        help: "How long the collector may take for one message",
+        help_zh: "采集器处理一条消息的最长时间",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_METRIC_EXPORT_INTERVAL",
+        area: Area::Telemetry,
+        value: "MILLISECONDS",
+        fallback: Fallback::Value("60000"),
+        help: "How often metrics are sent",
+        help_zh: "发送指标的间隔",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_RESOURCE_ATTRIBUTES",
+        area: Area::Telemetry,
+        value: "LIST",
+        fallback: Fallback::Value(""),
+        help: "What else is said of this program: name=value, separated by commas",
+        help_zh: "对本程序的其他说明：name=value，以逗号分隔",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_SERVICE_NAME",
+        area: Area::Telemetry,
+        value: "NAME",
+        fallback: Fallback::Value("rondo"),
+        help: "service.name",
+        help_zh: "service.name",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_TRACES_SAMPLER",
+        area: Area::Telemetry,
+        value: "SAMPLER",
+        fallback: Fallback::Value("parentbased_always_on"),
+        help: "Which traces are sent: always_on, always_off or traceidratio, each also as parentbased_…",
+        help_zh: "发送哪些追踪：always_on、always_off 或 traceidratio，均可加 parentbased_ 前缀",
+        secret: false,
+    },
+    Setting {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        area: Area::Telemetry,
+        value: "SHARE",
+        fallback: Fallback::Told("all of them", "全部"),
+        help: "The share of traces that traceidratio sends, 0 to 1",
+        help_zh: "traceidratio 发送的追踪比例，0 到 1",
         secret: false,
     },
 ];

@@ -28,7 +28,7 @@ use super::{
     websocket,
 };
 use crate::{
-    model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome},
+    model::{id::RequestId, outcome_rule::OutcomeRule, request_log::AttemptOutcome, trace::Trace},
     server::{
         health::outcome,
         routing::table::{Presented, Provider},
@@ -110,6 +110,8 @@ pub struct Ask<'a> {
     pub call: &'a Call,
     /// `X-Request-Id`.
     pub id: RequestId,
+    /// Its place in a trace and the number of the attempt, where traces are made.
+    pub place: Option<(Trace, usize)>,
     /// The model, where one is named.
     pub model: Option<&'a ModelName>,
     /// How to ask for the usage of the stream.
@@ -197,6 +199,9 @@ fn build(ask: &Ask<'_>, candidate: &Candidate, body: Outbound) -> Option<Request
     *request.method_mut() = ask.call.method.clone();
     *request.uri_mut() = target(&provider.base_path, ask.call.tail(), ask.call.query(), query_key)?;
     *request.headers_mut() = headers::to_provider(&ask.call.headers, provider, credential, ask.id, ask.identity);
+    if let Some((trace, number)) = &ask.place {
+        headers::place_in_trace(request.headers_mut(), provider, trace, *number);
+    }
     set_length(&mut request);
     if ask.call.websocket.is_some() {
         websocket::ask(request.headers_mut());

@@ -20,6 +20,7 @@ use crate::{
     model::{
         id::{DrillId, RequestId},
         request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
+        trace::{self, Sampler, Trace},
     },
     server::{
         record::{InFlight, Recorder},
@@ -57,16 +58,20 @@ pub struct Entry {
     user_agent: String,
     first_byte_us: Option<u64>,
     error_code: Option<&'static str>,
+    /// Where traces are made.
+    trace: Option<Trace>,
     recorder: Recorder,
     _in_flight: InFlight,
     done: bool,
 }
 
 impl Entry {
-    /// Opens the record of a request whose head has been read.
-    pub fn open(recorder: &Recorder, at_ms: i64, started: Instant, call: &Call) -> Box<Self> {
+    /// Opens the record of a request whose head has been read; with a sampler it gets its place in a trace.
+    pub fn open(recorder: &Recorder, at_ms: i64, started: Instant, call: &Call, sampler: Option<Sampler>) -> Box<Self> {
+        let id = RequestId(Uuid::now_v7());
+        let told = || call.headers.get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
         Box::new(Self {
-            id: RequestId(Uuid::now_v7()),
+            id,
             started,
             status: 0,
             model: None,
@@ -85,6 +90,7 @@ impl Entry {
             user_agent: shorten(call.user_agent(), 256),
             first_byte_us: None,
             error_code: None,
+            trace: sampler.map(|sampler| Trace::of(id, told(), sampler)),
             _in_flight: recorder.begin(),
             recorder: recorder.clone(),
             done: false,
@@ -124,6 +130,11 @@ impl Entry {
         if let (Some(at_us), Some(last)) = (at_us, self.attempts.last_mut()) {
             last.first_output_us = Some(at_us.saturating_sub(last.started_us));
         }
+    }
+
+    /// Its place in a trace, and the number of the attempt under way.
+    pub fn place(&self) -> Option<(Trace, usize)> {
+        Some((self.trace?, self.attempts.len().saturating_sub(1)))
     }
 
     /// The gateway stops while an attempt runs: nobody's fault.
@@ -224,7 +235,8 @@ impl Entry {
             cost_nanos,
         };
         let user_agent = std::mem::take(&mut self.user_agent);
-        self.recorder.record(RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) });
+        let detail = RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) };
+        self.recorder.record_traced(detail, self.trace);
     }
 }
 

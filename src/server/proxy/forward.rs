@@ -160,6 +160,7 @@ impl Run<'_> {
         let started_us = entry.elapsed_us();
         candidate.permit.meet_drill(self.shared.clock.now_ms());
         self.push(&mut candidate, started_us, entry);
+        self.ask.place = entry.place();
         let (state, now_ms) = (candidate.provider.state.clone(), self.shared.clock.now_ms());
         self.ask.injection = self.injection.filter(|_| !state.is_usage_refused(now_ms));
         let mut attempted = attempt(&self.ask, &candidate, payload, Freshness::Any).await;

@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use crate::{
-    model::id::RequestId,
+    model::{
+        id::RequestId,
+        trace::{self, Trace},
+    },
     server::routing::table::{Credential, Group, Presented, Provider},
 };
 
@@ -106,6 +109,18 @@ pub fn to_provider(
         headers.insert(REQUEST_ID, id);
     }
     headers
+}
+
+/// The attempt's span is the parent of what the provider does (W3C Trace Context §3.4), unless this
+/// provider is told of no trace.
+pub fn place_in_trace(headers: &mut HeaderMap, provider: &Provider, trace: &Trace, number: usize) {
+    if trace.parent.is_none() {
+        headers.remove(trace::TRACESTATE);
+    }
+    let refused = provider.remove_headers.iter().any(|name| name.as_str() == trace::TRACEPARENT);
+    if !refused && let Ok(told) = HeaderValue::from_str(&trace.told(number)) {
+        headers.insert(trace::TRACEPARENT, told);
+    }
 }
 
 /// A client that refuses `identity` (RFC 9110 §12.5.3).

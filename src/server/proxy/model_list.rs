@@ -198,6 +198,7 @@ async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id
     let ask = Ask {
         call,
         id,
+        place: None,
         model: None,
         injection: None,
         identity: true,

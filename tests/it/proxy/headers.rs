@@ -188,3 +188,18 @@ async fn headers_a_provider_sets_or_removes_are_set_and_removed() {
         assert!(!seen.contains(gone), "{gone} in {seen}");
     }
 }
+
+#[tokio::test]
+async fn the_trace_of_a_client_passes_untouched_where_no_traces_are_made() {
+    let provider = Provider::start(json(200, "{}")).await;
+    let world = World::start(&group_of(&[("alpha", provider.address, 100)])).await;
+    let trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: a=1\r\n";
+    world
+        .raw(&format!(
+            "GET /api/proxy/prod/x HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n{trace}connection: close\r\n\r\n",
+            world.key
+        ))
+        .await;
+    let seen = provider.seen().remove(0);
+    assert!(seen.contains(trace), "{seen}");
+}
