@@ -15,6 +15,7 @@ mod throttle;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue, header, request::Parts};
@@ -36,7 +37,7 @@ use crate::{
     server::{
         admin::Admin,
         secret::token::{Kind, PlainKey},
-        store::NewSession,
+        store::{NewSession, StoredSession},
     },
 };
 
@@ -88,14 +89,26 @@ impl Sessions {
 
     /// The person behind a request's cookie. Mutations must come from our own pages.
     pub async fn of_person(&self, parts: &Parts) -> ApiResult<Principal> {
-        self.check_origin(parts)?;
-        let ticket = Ticket::of_request(&parts.headers, self.cookie()).ok_or(ApiError::Unauthenticated)?;
-        let now = self.0.admin.now_ms();
-        let found = self.0.admin.session(ticket.hash()).await?.ok_or(ApiError::Unauthenticated)?;
+        let (now, found) = (self.0.admin.now_ms(), self.find(parts).await?);
         if now - found.seen_at_ms > TOUCH_MS {
             self.0.admin.touch_session(found.id, now, now + IDLE_MS).await?;
         }
         Ok(Principal::person(shown(&found.user), found.id))
+    }
+
+    /// The same, and for how long the session lasts if nothing is done with it. Not a use by itself: what
+    /// a page does without its person keeps nobody signed in.
+    pub async fn lasting(&self, parts: &Parts) -> ApiResult<(Principal, Duration)> {
+        let found = self.find(parts).await?;
+        let left_ms = found.idle_expires_at_ms.min(found.expires_at_ms) - self.0.admin.now_ms();
+        let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
+        Ok((Principal::person(shown(&found.user), found.id), left))
+    }
+
+    async fn find(&self, parts: &Parts) -> ApiResult<StoredSession> {
+        self.check_origin(parts)?;
+        let ticket = Ticket::of_request(&parts.headers, self.cookie()).ok_or(ApiError::Unauthenticated)?;
+        self.0.admin.session(ticket.hash()).await?.ok_or(ApiError::Unauthenticated)
     }
 
     /// The person behind a cookie, or the program behind an access token.

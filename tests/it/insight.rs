@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-async fn world() -> (World, Provider) {
+pub(crate) async fn world() -> (World, Provider) {
     let alpha = Provider::start(json(200, r#"{"usage":{"prompt_tokens":9,"completion_tokens":3}}"#)).await;
     let file = format!(
         "providers:\n  - {{ name: alpha, base_url: \"http://{}\", auth: none }}\n\
@@ -199,13 +199,13 @@ async fn health_over_time_survives_a_restart_and_the_gap_counts_as_unknown() {
 }
 
 /// The live events of a tab, as they come.
-struct Tab {
+pub(crate) struct Tab {
     stream: TcpStream,
     text: String,
 }
 
 impl Tab {
-    async fn open(world: &World, cookie: &str) -> Self {
+    pub(crate) async fn open(world: &World, cookie: &str) -> Self {
         let mut stream = TcpStream::connect(world.address).await.expect("a connection");
         let request =
             format!("GET /admin/live HTTP/1.1\r\nhost: rondo\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n");
@@ -214,7 +214,7 @@ impl Tab {
     }
 
     /// Reads until this was said; panics when it is not within five seconds or the stream ends before.
-    async fn until(&mut self, wanted: &str) {
+    pub(crate) async fn until(&mut self, wanted: &str) {
         let reading = async {
             let mut bytes = vec![0; 64 * 1024];
             while !self.text.contains(wanted) {
@@ -227,7 +227,7 @@ impl Tab {
     }
 
     /// Reads to the end, which comes within five seconds.
-    async fn ends(mut self) -> String {
+    pub(crate) async fn ends(mut self) -> String {
         let mut rest = Vec::new();
         let reading = tokio::time::timeout(Duration::from_secs(5), self.stream.read_to_end(&mut rest));
         reading.await.expect("the stream ends").expect("readable");
@@ -241,7 +241,7 @@ fn parts(cookie: &str) -> Parts {
 }
 
 /// A viewer who signed in, and the sessions to sign out with.
-async fn signed_in(world: &World) -> (Sessions, String) {
+pub(crate) async fn signed_in(world: &World) -> (Sessions, String) {
     let draft = UserDraft {
         username: "ana".into(),
         display_name: String::new(),

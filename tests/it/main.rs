@@ -8,6 +8,7 @@ mod cli;
 mod documents;
 mod faults;
 mod insight;
+mod live;
 #[cfg(feature = "otel")]
 mod otel;
 mod pages;

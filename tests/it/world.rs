@@ -17,6 +17,7 @@ use rondo::{
     server::{
         admin::{Admin, ApplyOptions, Principal},
         config::{Settings, Sources},
+        store::Store,
     },
 };
 use tokio::{
@@ -218,6 +219,11 @@ impl World {
     /// The services of the running server, which also know what it sees.
     pub(crate) fn live(&self) -> &Admin {
         &self.running.admin
+    }
+
+    /// The store, opened once more.
+    pub(crate) async fn store(&self) -> Store {
+        Foundation::open_store(&self.settings).await.expect("the store")
     }
 
     /// Every provider's id by its name.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -52,6 +52,8 @@ pub struct Hub {
     sources: Sources,
     messages: broadcast::Sender<Arc<str>>,
     closing: CancellationToken,
+    /// Alerts opened or ended and nobody was told yet.
+    alerts: Arc<Notify>,
     /// When the last snapshot was made, for tests and for the first snapshot of a tab.
     last_ms: Arc<AtomicI64>,
 }
@@ -60,7 +62,7 @@ impl Hub {
     /// A hub; streams end when `closing` is cancelled.
     pub fn new(sources: Sources, closing: CancellationToken) -> Self {
         let (messages, _) = broadcast::channel(BACKLOG);
-        Self { sources, messages, closing, last_ms: Arc::default() }
+        Self { sources, messages, closing, alerts: Arc::default(), last_ms: Arc::default() }
     }
 
     /// From now on. The first message is made by [`Hub::now`].
@@ -84,7 +86,7 @@ impl Hub {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut quiet, mut last_totals) = (0, None);
-        // One change a beat is enough: it says that there is something new, not what.
+        // One piece of news a beat is enough: it says that there is something new, not what.
         let mut told = false;
         loop {
             tokio::select! {
@@ -96,6 +98,10 @@ impl Hub {
                     told = true;
                     let revision = *revision.borrow_and_update();
                     self.send(&LiveEvent::Changed { revision });
+                }
+                () = self.alerts.notified(), if !told => {
+                    told = true;
+                    self.send(&LiveEvent::Alerted);
                 }
                 _ = beat.tick() => {
                     told = false;
@@ -115,9 +121,9 @@ impl Hub {
         }
     }
 
-    /// An alert opened or ended: screens that show alerts refetch.
+    /// An alert opened or ended: screens that show alerts refetch, once a beat at most.
     pub fn alerted(&self) {
-        self.send(&LiveEvent::Alerted);
+        self.alerts.notify_one();
     }
 
     fn send(&self, event: &LiveEvent) {

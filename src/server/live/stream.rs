@@ -13,9 +13,12 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::request::Parts;
-use tokio::sync::{
-    broadcast::{self, error::RecvError},
-    watch,
+use tokio::{
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    time::Instant,
 };
 
 use super::hub::{Hub, encode};
@@ -25,7 +28,7 @@ use crate::{
 };
 
 /// How often a tab's session is looked at again where nothing says that it ended: another node may
-/// have ended it, or its time is over.
+/// have ended it. Where its time is over sooner, it is looked at then.
 const SESSION_CHECK: Duration = Duration::from_secs(30);
 
 /// The route.
@@ -38,7 +41,7 @@ struct Tab {
     sessions: Sessions,
     parts: Parts,
     messages: broadcast::Receiver<Arc<str>>,
-    check: tokio::time::Interval,
+    check_at: Instant,
     ended: watch::Receiver<u64>,
     first: bool,
     over: bool,
@@ -46,15 +49,16 @@ struct Tab {
 
 async fn open(State((hub, sessions)): State<(Hub, Sessions)>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    if let Err(error) = allowed(&sessions, &parts).await {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-        return (status, error.to_string()).into_response();
-    }
-    let messages = hub.subscribe();
-    let mut check = tokio::time::interval(SESSION_CHECK);
-    check.reset();
     let ended = sessions.ended();
-    let tab = Tab { hub, sessions, parts, messages, check, ended, first: true, over: false };
+    let check_at = match allowed(&sessions, &parts).await {
+        Ok(check_at) => check_at,
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+            return (status, error.to_string()).into_response();
+        }
+    };
+    let messages = hub.subscribe();
+    let tab = Tab { hub, sessions, parts, messages, check_at, ended, first: true, over: false };
     let events = stream::unfold(tab, |mut tab| async move {
         let message = tab.next().await?;
         Some((Ok::<_, Infallible>(Bytes::copy_from_slice(message.as_bytes())), tab))
@@ -68,8 +72,11 @@ async fn open(State((hub, sessions)): State<(Hub, Sessions)>, request: Request) 
     response
 }
 
-async fn allowed(sessions: &Sessions, parts: &Parts) -> Result<(), ApiError> {
-    sessions.of_person(parts).await?.require(Permission::View)
+/// When to look again, if the tab may listen now.
+async fn allowed(sessions: &Sessions, parts: &Parts) -> Result<Instant, ApiError> {
+    let (who, left) = sessions.lasting(parts).await?;
+    who.require(Permission::View)?;
+    Ok(Instant::now() + SESSION_CHECK.min(left + Duration::from_millis(1)))
 }
 
 impl Tab {
@@ -87,18 +94,25 @@ impl Tab {
                 () = closing.cancelled() => return None,
                 message = self.messages.recv() => return match message {
                     Ok(message) => Some(message),
-                    Err(RecvError::Lagged(_)) => Some(encode(&LiveEvent::Resync)),
+                    Err(RecvError::Lagged(_)) => {
+                        // What is still kept is old news: the state of things now follows instead.
+                        self.messages = self.hub.subscribe();
+                        self.first = true;
+                        Some(encode(&LiveEvent::Resync))
+                    }
                     Err(RecvError::Closed) => None,
                 },
                 changed = self.ended.changed() => if changed.is_err() { return None },
-                _ = self.check.tick() => {}
+                () = tokio::time::sleep_until(self.check_at) => {}
             }
-            // A store that cannot be asked signs nobody out.
-            if let Err(ApiError::Unauthenticated | ApiError::Forbidden { .. }) =
-                allowed(&self.sessions, &self.parts).await
-            {
-                self.over = true;
-                return Some(encode(&LiveEvent::SignedOut));
+            match allowed(&self.sessions, &self.parts).await {
+                Ok(check_at) => self.check_at = check_at,
+                Err(ApiError::Unauthenticated | ApiError::Forbidden { .. }) => {
+                    self.over = true;
+                    return Some(encode(&LiveEvent::SignedOut));
+                }
+                // A store that cannot be asked signs nobody out.
+                Err(_) => self.check_at = Instant::now() + SESSION_CHECK,
             }
         }
     }
