@@ -53,13 +53,17 @@ impl Tasks {
     }
 }
 
-/// Deletes sessions that ended, and drops segments of the log until days and bytes are within their caps.
+/// Deletes sessions that ended, drops segments of the log until days and bytes are within their caps, and packs
+/// one that was written in slow times.
 pub async fn tidy(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     store.sweep_sessions(now_ms).await?;
     store.forget_alerts(now_ms - ALERT_DAYS * DAY_MS).await?;
     let gone = store.trim_requests(now_ms).await?;
     if gone > 0 {
         tracing::info!(segments = gone, "the oldest part of the request log was dropped");
+    }
+    if store.merge_requests().await? {
+        tracing::debug!("a part of the request log was packed anew");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! asks for (see [`walk`]) and stops after a bounded stretch, from which the next one goes on.
 
 mod block;
+mod merge;
 mod old;
 mod segment;
 mod segments;
@@ -277,6 +278,12 @@ impl Store {
             self.log.run(sql(FORGET_GAPS).bind(Value::text(before.as_hyphenated()))).await?;
         }
         Ok(gone)
+    }
+
+    /// Packs the rows of one sealed segment anew where they lie in many small blocks; returns whether there was
+    /// one. Call it from time to time.
+    pub async fn merge_requests(&self) -> Result<bool, StoreError> {
+        self.requests.merge_one().await
     }
 
     /// Every text that is put together, for the test that prepares all; those of segments against one of them.

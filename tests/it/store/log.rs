@@ -11,8 +11,9 @@ use rondo::{
         },
         usage::Usage,
     },
-    server::store::{Gap, LogLimits, Store},
+    server::store::{Gap, Lane, LogLimits, Store},
 };
+use sqlx::{Connection, SqliteConnection};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{contracts, place::Place};
@@ -460,6 +461,93 @@ async fn a_damaged_segment_is_set_aside_and_nothing_else_is_lost() {
     let store = place.open().await;
     assert_eq!(store.damaged_segments().await.expect("told"), aside);
     assert_eq!(walk(&store, usize::MAX).await.len(), left.len() + 1);
+    store.close().await;
+}
+
+/// What each of these filters finds, page by page, and how many it counts.
+async fn answers(store: &Store, filters: &[RequestFilter]) -> Vec<(Vec<RequestId>, RequestCount)> {
+    let mut answers = Vec::new();
+    for filter in filters {
+        let (mut ids, mut before) = (Vec::new(), filter.before);
+        loop {
+            let found = store.search(&RequestFilter { before, limit: 50, ..filter.clone() }).await.expect("searched");
+            ids.extend(found.requests.iter().map(|detail| detail.row.id));
+            before = found.older;
+            if before.is_none() {
+                break;
+            }
+        }
+        answers.push((ids, store.count_requests(filter).await.expect("counted")));
+    }
+    answers
+}
+
+/// The newest file may be written on after a start: with one more, those before it are the log's past.
+async fn one_more_segment(store: &Store) {
+    let mut lane = Lane::default();
+    store.append_old_requests(&mut lane, &[request(1_699_000_000_000)]).await.expect("appended");
+    store.finish_old_requests(lane).await.expect("sealed");
+}
+
+#[tokio::test]
+async fn rows_of_slow_times_are_packed_anew_and_found_as_before() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let now = 1_700_000_000_000;
+    let (mut lane, mut ids) = (Lane::default(), Vec::new());
+    for n in 0..1_200 {
+        // One comes in a second, each a batch of its own; some lasted for minutes.
+        let mut one = request(now + n * 1_000 - if n % 50 == 0 { 200_000 } else { 0 });
+        one.row.status = if n % 7 == 0 { 502 } else { 200 };
+        one.attempts[0].detail = format!("line {n}");
+        ids.push(one.row.id);
+        store.append_old_requests(&mut lane, &[one]).await.expect("appended");
+    }
+    store.finish_old_requests(lane).await.expect("sealed");
+    one_more_segment(&store).await;
+    let filters = [
+        all(),
+        RequestFilter { status: Some(502), ..all() },
+        RequestFilter { status: Some(418), ..all() },
+        RequestFilter { text: Some("LINE 77".into()), ..all() },
+        RequestFilter { from_ms: Some(now + 300_000), to_ms: Some(now + 900_000), ..all() },
+        RequestFilter { before: Some(ids[613]), group: Some(GroupId(Uuid::from_u128(1))), ..all() },
+        RequestFilter { id: Some(ids[250]), ..all() },
+    ];
+    let (before, bytes) = (answers(&store, &filters).await, store.request_log_bytes().await.expect("told"));
+    assert_eq!((before[0].0.len(), before[1].0.len(), before[6].0.as_slice()), (1_201, 172, &ids[250..=250]));
+    let reading = store.requests(&all()).await.expect("read");
+    assert!(store.merge_requests().await.expect("merged"));
+    let merged = store.request_log_bytes().await.expect("told");
+    assert!(merged * 4 < bytes, "{merged} of {bytes} bytes are left");
+    assert_eq!(answers(&store, &filters).await, before);
+    assert_eq!(store.requests(&all()).await.expect("read"), reading);
+    assert!(!store.merge_requests().await.expect("looked at"), "once is enough");
+    store.close().await;
+    let store = place.open().await;
+    assert_eq!(answers(&store, &filters).await, before, "and after a start");
+    assert!(!store.merge_requests().await.expect("looked at"), "its blocks are large");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_torn_block_keeps_its_segment_from_being_packed_anew_and_nothing_else_is_lost() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let mut lane = Lane::default();
+    for n in 0..40 {
+        store.append_old_requests(&mut lane, &[request(1_700_000_000_000 + n * 1_000)]).await.expect("appended");
+    }
+    store.finish_old_requests(lane).await.expect("sealed");
+    one_more_segment(&store).await;
+    store.close().await;
+    let file = segments(&place).remove(0);
+    let mut connection = SqliteConnection::connect(&file.display().to_string()).await.expect("opened");
+    sqlx::query("UPDATE blocks SET body = x'0100' WHERE rowid = 7").execute(&mut connection).await.expect("torn");
+    connection.close().await.expect("closed");
+    let store = place.open().await;
+    assert!(!store.merge_requests().await.expect("left alone"));
+    assert_eq!(walk(&store, usize::MAX).await.len(), 40, "all but the torn one, and the new one");
     store.close().await;
 }
 

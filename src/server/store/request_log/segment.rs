@@ -6,7 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use uuid::Uuid;
@@ -25,6 +25,8 @@ use crate::model::id::RequestId;
 
 /// Heads of blocks read at once.
 pub(super) const HEADS: usize = 128;
+/// `user_version` of a file whose blocks were merged.
+const WIDE: i64 = 1;
 /// Marks per INSERT, largest first: few texts, so that each is prepared once.
 const MARKS_AT_ONCE: [usize; 3] = [16, 4, 1];
 
@@ -41,6 +43,10 @@ pub(super) struct Known {
     pub(super) rows: u64,
     /// Its size on disk.
     pub(super) bytes: u64,
+    /// Its blocks were merged and span more than one stretch of time.
+    pub(super) wide: bool,
+    /// Whether it needs to be merged was looked at since the start.
+    pub(super) looked_at: bool,
 }
 
 /// A segment.
@@ -56,6 +62,8 @@ pub(super) struct Segment {
     marks: String,
     /// Touched by the writer and by readers for a copy; never held across an await.
     known: Mutex<Known>,
+    /// Held by walks through its blocks, for as long as they need them to stay what they are.
+    pub(super) walks: Arc<tokio::sync::RwLock<()>>,
 }
 
 /// Newest and oldest id and the number of rows.
@@ -88,13 +96,46 @@ impl Segment {
     pub(super) fn in_file(number: i64, day: String, file: PathBuf, known: Known) -> Self {
         let database = sqlite::segment(&file);
         let (blocks, marks) = ("blocks".to_owned(), "marks".to_owned());
-        Self { number, day, file: Some(file), database, blocks, marks, known: Mutex::new(known) }
+        Self { number, day, file: Some(file), database, blocks, marks, known: Mutex::new(known), walks: Arc::default() }
     }
 
     /// A segment in tables of its own.
     pub(super) fn in_tables(number: i64, day: String, database: Database, known: Known) -> Self {
         let (blocks, marks) = (format!("log_{number}_blocks"), format!("log_{number}_marks"));
-        Self { number, day, file: None, database, blocks, marks, known: Mutex::new(known) }
+        Self { number, day, file: None, database, blocks, marks, known: Mutex::new(known), walks: Arc::default() }
+    }
+
+    /// The same file with other tables.
+    pub(super) fn with_tables(&self, blocks: String, marks: String) -> Self {
+        let (number, day, file) = (self.number, self.day.clone(), self.file.clone());
+        let (known, walks) = (Mutex::default(), Arc::default());
+        Self { number, day, file, database: self.database.clone(), blocks, marks, known, walks }
+    }
+
+    /// Statements that put the tables of `new` in the place of its own, in a file.
+    pub(super) fn take_over(&self, new: &Self) -> [String; 7] {
+        let (blocks, marks) = (&self.blocks, &self.marks);
+        [
+            format!("DROP TABLE {blocks}"),
+            format!("DROP TABLE {marks}"),
+            format!("ALTER TABLE {} RENAME TO {blocks}", new.blocks),
+            format!("ALTER TABLE {} RENAME TO {marks}", new.marks),
+            format!("DROP INDEX {}_by_id", new.blocks),
+            format!("CREATE UNIQUE INDEX {blocks}_by_id ON {blocks} (last_id, first_id, rows)"),
+            format!("PRAGMA user_version = {WIDE}"),
+        ]
+    }
+
+    /// Blocks and rows.
+    pub(super) fn select_density(&self) -> Statement {
+        composed(format!("SELECT count(*), COALESCE(CAST(sum(rows) AS BIGINT), 0) FROM {}", self.blocks))
+    }
+
+    /// Last ids and bodies of blocks behind this id, oldest first.
+    pub(super) fn select_bodies(&self, after: Uuid, most: u32) -> Statement {
+        let text =
+            format!("SELECT last_id, body FROM {} WHERE last_id > $1 ORDER BY last_id LIMIT {most}", self.blocks);
+        composed(text).bind(after)
     }
 
     /// A name for messages.
@@ -244,7 +285,12 @@ impl Segment {
 
     /// Reads its bounds and rows from its blocks.
     pub(super) async fn measure(&self) -> Result<Known, StoreError> {
-        self.measured(self.database.one(self.select_bounds()).await?)
+        let known = self.measured(self.database.one(self.select_bounds()).await?)?;
+        if self.file.is_none() {
+            return Ok(known);
+        }
+        let told: Option<(i64,)> = self.database.one(composed("PRAGMA user_version".to_owned())).await?;
+        Ok(Known { wide: told.is_some_and(|(version,)| version >= WIDE), ..known })
     }
 
     /// The same in a transaction.
@@ -267,7 +313,8 @@ impl Segment {
             bytes.map(|bytes| Uuid::from_slice(&bytes).map_err(|error| self.damaged(error.to_string()))).transpose()
         };
         let bytes = self.file.as_deref().map_or(0, size_of);
-        Ok(Known { sealed: false, first: id(first)?, last: id(last)?, rows: rows.unwrap_or(0).unsigned_abs(), bytes })
+        let rows = rows.unwrap_or(0).unsigned_abs();
+        Ok(Known { first: id(first)?, last: id(last)?, rows, bytes, ..Known::default() })
     }
 
     /// What PostgreSQL keeps of it on disk, indexes included.
@@ -280,9 +327,9 @@ impl Segment {
         Ok(found.map_or(0, |(bytes,)| bytes.unsigned_abs()))
     }
 
-    /// Statements that drop its tables.
-    pub(super) fn drop_tables(&self) -> [Statement; 2] {
-        [&self.blocks, &self.marks].map(|table| composed(format!("DROP TABLE IF EXISTS {table}")))
+    /// The statement that drops its tables.
+    pub(super) fn drop_tables(&self) -> Statement {
+        composed(format!("DROP TABLE IF EXISTS {}, {}", self.blocks, self.marks))
     }
 
     /// Folds the write-ahead log into the file, which from now on is all there is.
@@ -311,6 +358,7 @@ impl Segment {
             body: vec![],
             marks: vec![],
         };
+        texts.extend([self.select_density(), self.select_bodies(Uuid::nil(), 1)].map(Statement::into_text));
         texts.extend(MARKS_AT_ONCE.map(|count| self.put_marks(&block, &vec![(0, 0); count]).into_text()));
         texts
     }

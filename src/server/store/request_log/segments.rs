@@ -8,6 +8,7 @@
 //! A file that contradicts itself is renamed and named in a warning and on the screen; the log goes on without it.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -55,10 +56,10 @@ statements! {
 /// sealed under the writer's hands; whoever cuts waits for the writers.
 const SHARE: &str = " FOR SHARE";
 const ALONE: &str = " FOR UPDATE";
-/// All sizes at once; a segment that is being dropped has none.
+/// Sizes of these and all newer ones at once; a segment that is being dropped has none.
 const TABLE_SIZES: &str = "SELECT number, COALESCE(pg_total_relation_size(to_regclass('log_' || number || '_blocks')), 0) \
                            + COALESCE(pg_total_relation_size(to_regclass('log_' || number || '_marks')), 0) \
-                           FROM log_segments";
+                           FROM log_segments WHERE number >= $1";
 /// One node at a time makes a segment.
 const MAKE_LOCK: &str = "SELECT pg_advisory_xact_lock(7223054138276412)::text";
 
@@ -103,6 +104,9 @@ pub(in super::super) struct Segments {
     open: tokio::sync::Mutex<Option<Arc<Segment>>>,
     /// Bytes written since PostgreSQL was asked how large the segment is.
     unmeasured: AtomicU64,
+    /// Sizes of sealed tables by number, once they were asked for: they stay, and to tell them PostgreSQL has to
+    /// open every table with its indexes. Held for a look, never across an await.
+    told: Mutex<HashMap<i64, u64>>,
 }
 
 /// Where segments are.
@@ -142,6 +146,7 @@ impl Segments {
             patience_ms: AtomicU64::new(PATIENCE_MS),
             open: tokio::sync::Mutex::new(None),
             unmeasured: AtomicU64::new(0),
+            told: Mutex::default(),
         }
     }
 
@@ -349,13 +354,17 @@ impl Segments {
             };
             return Ok(segments.into_iter().map(size).collect());
         };
-        let told: Vec<(i64, i64)> = database.all(sql(TABLE_SIZES)).await?;
-        let of = |number: i64| told.iter().find(|(known, _)| *known == number).map_or(0, |(_, bytes)| *bytes);
-        let size = |segment: Arc<Segment>| {
-            let bytes = of(segment.number).unsigned_abs();
-            (segment, bytes)
-        };
-        Ok(segments.into_iter().map(size).collect())
+        let mut sizes = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let grows = |segment: &&Arc<Segment>| !segment.known().sealed || !sizes.contains_key(&segment.number);
+        if let Some(from) = segments.iter().filter(grows).map(|segment| segment.number).min() {
+            let told: Vec<(i64, i64)> = database.all(sql(TABLE_SIZES).bind(from)).await?;
+            sizes.extend(told.into_iter().map(|(number, bytes)| (number, bytes.unsigned_abs())));
+        }
+        let size = |segment: &Arc<Segment>| sizes.get(&segment.number).copied().unwrap_or(0);
+        let sealed = segments.iter().filter(|segment| segment.known().sealed);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
+            sealed.map(|segment| (segment.number, size(segment))).collect();
+        Ok(segments.iter().map(|segment| (Arc::clone(segment), size(segment))).collect())
     }
 
     /// Drops segments whose newest row is from before this id; returns how many went.
@@ -420,9 +429,7 @@ impl Segments {
             Home::Tables(database) => {
                 let mut tx = database.write().await?;
                 tx.run(sql(DROP_SEGMENT).bind(segment.number)).await?;
-                for drop in segment.drop_tables() {
-                    tx.run(drop).await?;
-                }
+                tx.run(segment.drop_tables()).await?;
                 tx.commit().await
             }
         }
@@ -589,7 +596,8 @@ async fn tables(database: &Database) -> Result<Vec<Arc<Segment>>, StoreError> {
     let rows: Vec<Listed> = database.all(sql(SEGMENTS)).await?;
     let id = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
     let segments = rows.into_iter().map(|(number, day, sealed, first, last, rows)| {
-        let known = Known { sealed, first: id(first), last: id(last), rows: rows.unsigned_abs(), bytes: 0 };
+        let (first, last, rows) = (id(first), id(last), rows.unsigned_abs());
+        let known = Known { sealed, first, last, rows, ..Known::default() };
         Arc::new(Segment::in_tables(number, day, database.clone(), known))
     });
     Ok(segments.collect())

@@ -6,6 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use tokio::sync::OwnedRwLockReadGuard;
 use uuid::Uuid;
 
 use super::{
@@ -28,6 +29,8 @@ struct Cursor {
     heads: VecDeque<Head>,
     /// Older blocks are below this id; `None` when there are none.
     below: Option<Uuid>,
+    /// Its blocks stay what they are meanwhile.
+    _stay: OwnedRwLockReadGuard<()>,
 }
 
 impl<'a> Walk<'a> {
@@ -56,8 +59,10 @@ impl<'a> Walk<'a> {
             match (self.waiting.last(), newest) {
                 (Some((last, _)), newest) if Some(*last) >= newest => {
                     let (_, segment) = self.waiting.pop().expect("it was looked at");
-                    let below = Some(self.range.last_below);
-                    self.entered.push(Cursor { segment, heads: VecDeque::new(), below });
+                    let _stay = Arc::clone(&segment.walks).read_owned().await;
+                    // Blocks that were merged may begin long before they end.
+                    let below = if segment.known().wide { Uuid::max() } else { self.range.last_below };
+                    self.entered.push(Cursor { segment, heads: VecDeque::new(), below: Some(below), _stay });
                 }
                 (_, None) => return Ok(None),
                 (_, Some(newest)) => {
