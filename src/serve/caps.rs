@@ -17,6 +17,8 @@ use crate::server::{
 
 /// How often use is written down: what a crash may lose, and how late nodes know of each other's.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// A step of the clock that is worth a line; smaller ones are the everyday work of keeping it right.
+const MOVED_MS: u64 = 60_000;
 /// How long rows stay after their period, for a node whose time zone or clock differs.
 const KEPT_MS: i64 = 2 * 86_400_000;
 
@@ -67,6 +69,10 @@ impl Tasks {
                     () = stop.cancelled() => true,
                     _ = interval.tick() => false,
                 };
+                let moved_ms = caps.follow(clock.epoch_by_wall_ms());
+                if moved_ms.unsigned_abs() > MOVED_MS {
+                    tracing::info!(moved_ms, "the clock of this machine was set: days of caps follow it");
+                }
                 let written = flush(&store, &caps, clock).await;
                 if let Err(error) = &written
                     && !failing

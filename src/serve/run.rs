@@ -206,7 +206,8 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
         let stop = tasks.stop();
         tasks.spawn(exporter.run(stop));
     }
-    tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock);
+    let drills = tasks.note_drills(foundation.store.clone(), plane.recorder.clone(), plane.routing.clone());
+    tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock, drills);
     tasks.write_log(plane.writer, foundation.store);
     tasks
 }

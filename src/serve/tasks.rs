@@ -2,11 +2,15 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    model::health::{HealthEvent, HealthReason},
+    model::{
+        drill::{Drill, DrillReport},
+        health::{HealthEvent, HealthReason},
+        id::ProviderId,
+    },
     server::{
         health::{board::Board, clock::Clock, probe::Checker},
         limit::local::Limiter,
@@ -20,6 +24,8 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often idle subjects of the limiter are forgotten.
 const FORGET: Duration = Duration::from_secs(300);
+/// Ended drills that may wait to be written down.
+const DRILLS: usize = 64;
 /// How long the log writer may take to write what is queued at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -54,6 +60,7 @@ impl Tasks {
         recorder: Recorder,
         limiter: Limiter,
         clock: Clock,
+        drills: mpsc::Sender<Drill>,
     ) {
         let stop = self.stop();
         self.spawn(async move {
@@ -67,7 +74,10 @@ impl Tasks {
                     () = stop.cancelled() => return,
                     _ = sweep.tick() => {
                         let now_ms = clock.now_ms();
-                        board.sweep(now_ms);
+                        for drill in board.sweep(now_ms) {
+                            // Whoever writes them down has fallen far behind; the log has its requests.
+                            let _ = drills.try_send(drill);
+                        }
                         checker.tick(now_ms, clock.unix_ms(now_ms), &routing.load().checked);
                     }
                     _ = forget.tick() => limiter.sweep(clock.now_ns()),
@@ -82,6 +92,25 @@ impl Tasks {
                 }
             }
         });
+    }
+
+    /// Writes drills into the audit trail that ended without anybody stopping them, which leaves a row of its own.
+    pub(crate) fn note_drills(&mut self, store: Store, recorder: Recorder, routing: Routing) -> mpsc::Sender<Drill> {
+        let (sender, mut ended) = mpsc::channel::<Drill>(DRILLS);
+        let stop = self.stop();
+        self.spawn(async move {
+            while let Some(Some(drill)) = stop.run_until_cancelled(ended.recv()).await {
+                let provider = name_of(&routing, drill.provider);
+                let met = recorder.drill_report(drill.id);
+                let report = DrillReport { taken_out_after: drill.report.taken_out_after, ..met };
+                let detail = serde_json::json!({"end": drill.end, "started_by": drill.started_by, "report": report});
+                let at_ms = drill.ended_at_ms.unwrap_or(drill.ends_at_ms);
+                if let Err(error) = store.note("gateway", at_ms, "drill.end", &provider, &detail.to_string()).await {
+                    tracing::warn!(%error, provider, "the end of a drill is not in the audit trail");
+                }
+            }
+        });
+        sender
     }
 
     /// Writes the request log until the end, and what is queued then.
@@ -102,9 +131,7 @@ impl Tasks {
 
 /// One line for a change of health, by the provider's name.
 fn tell(routing: &Routing, event: &HealthEvent) {
-    let table = routing.load();
-    let known = table.providers.iter().find(|provider| provider.id == event.provider);
-    let provider = known.map_or_else(|| event.provider.to_string(), |provider| provider.name.clone());
+    let provider = name_of(routing, event.provider);
     let state = event.state;
     match &event.reason {
         HealthReason::Failures { count, outcome, .. } => {
@@ -118,4 +145,11 @@ fn tell(routing: &Routing, event: &HealthEvent) {
         }
         HealthReason::None | HealthReason::Trial => tracing::info!(provider, ?state, "health changed"),
     }
+}
+
+/// Its name, or its id where it is gone.
+fn name_of(routing: &Routing, id: ProviderId) -> String {
+    let table = routing.load();
+    let known = table.providers.iter().find(|provider| provider.id == id);
+    known.map_or_else(|| id.to_string(), |provider| provider.name.clone())
 }

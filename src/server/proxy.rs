@@ -267,11 +267,13 @@ impl Shared {
         check_model(&caller, model.as_ref(), &payload)?;
         let injection = wish.injection.filter(|_| group.kind == GroupKind::Llm && group.stream_usage);
         let allowed = caller.key().and_then(|key| key.models.as_ref());
+        let watch = model_list::Watch { id: entry.id, started: entry.started };
         if let Some(shape) = model_list::asked_for(&group, call, allowed)
             && payload.whole().is_some_and(Bytes::is_empty)
-            && let Some(list) =
-                Box::pin(model_list::answer(self, &group, table.revision, call, entry.id, shape, allowed)).await
+            && let Some((list, attempts)) =
+                Box::pin(model_list::answer(self, &group, table.revision, call, watch, shape, allowed)).await
         {
+            entry.gathered(attempts);
             return Err(Early::Models(list));
         }
         let replayable = payload.whole().is_some();

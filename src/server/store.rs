@@ -47,6 +47,7 @@ pub use self::{
     request_log::{Found, Gap, Lane, LogLimits, SetAside},
     rollup::{GroupCounts, RollupFilter, RollupRow},
     session::{NewSession, StoredSession},
+    setting::ACCESS_TOKEN,
     snapshot::Snapshot,
     user::StoredUser,
 };

@@ -145,4 +145,8 @@ async fn an_access_token_acts_for_its_person_until_it_is_revoked() {
     assert!(with("rdadm_nonsense").await.is_err());
     stand.admin.tokens().revoke(&owner(), "ci").await.expect("revoked");
     assert_eq!(with(&secret).await.expect_err("revoked"), ApiError::Unauthenticated);
+    let trail = stand.admin.audit().list(&owner(), None).await.expect("the trail").rows;
+    let told: Vec<_> = trail.iter().map(|row| (row.action.as_str(), row.object.as_str())).collect();
+    assert!(told.contains(&("token.create", "ci")) && told.contains(&("token.revoke", "ci")), "{told:?}");
+    assert!(trail.iter().all(|row| !row.object.contains("access_token")), "a hash tells nobody anything: {told:?}");
 }

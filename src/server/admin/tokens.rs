@@ -16,11 +16,9 @@ use crate::{
     },
     server::{
         secret::token::{HashedKey, Kind, PlainKey},
-        store::Change,
+        store::{ACCESS_TOKEN, Change},
     },
 };
-
-const PREFIX: &str = "access_token.";
 
 /// A token's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,11 +97,11 @@ impl Tokens<'_> {
 
     async fn all(self) -> ApiResult<Vec<(String, AccessToken)>> {
         let settings = self.0.store().settings().await.map_err(refusal::of_store)?;
-        let tokens = settings.into_iter().filter(|(key, _)| key.starts_with(PREFIX));
+        let tokens = settings.into_iter().filter(|(key, _)| key.starts_with(ACCESS_TOKEN));
         Ok(tokens.filter_map(|(key, value)| Some((key, serde_json::from_str(&value).ok()?))).collect())
     }
 }
 
 fn key(hash: &HashedKey) -> String {
-    format!("{PREFIX}{}", hash.to_hex())
+    format!("{ACCESS_TOKEN}{}", hash.to_hex())
 }

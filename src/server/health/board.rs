@@ -13,7 +13,7 @@ use super::{
     provider::{Facts, ProviderState},
 };
 use crate::model::{
-    drill::DrillEnd,
+    drill::{Drill, DrillEnd},
     group::Group,
     health::{CredentialHealth, CredentialState as Shown, HealthEvent, ProviderHealth},
     id::{CredentialId, ProviderId},
@@ -38,13 +38,16 @@ struct Shared {
     /// table holds the `Arc`s, so requests do not come here. Never held across an await.
     providers: RwLock<HashMap<ProviderId, Arc<ProviderState>>>,
     credentials: RwLock<HashMap<CredentialId, Arc<CredentialState>>>,
+    /// Drills that nobody stopped and nobody was told of yet. Held to add one and to take them all.
+    ended: Mutex<Vec<Drill>>,
 }
 
 impl Board {
     /// An empty board; `epoch_unix_ms` is the wall time at monotone 0 (see [`super::clock::Clock`]).
     pub fn new(epoch_unix_ms: i64) -> Self {
         let feed = Arc::new(Feed::new(epoch_unix_ms));
-        Self { shared: Arc::new(Shared { feed, providers: RwLock::default(), credentials: RwLock::default() }) }
+        let (providers, credentials, ended) = (RwLock::default(), RwLock::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { feed, providers, credentials, ended }) }
     }
 
     /// State of a provider, made on first sight.
@@ -87,7 +90,7 @@ impl Board {
             }
             drop(facts);
             if !provider.enabled {
-                state.end_drill(now_ms, DrillEnd::Disabled);
+                self.end_drill(&state, now_ms, DrillEnd::Disabled);
             }
             state.announce(now_ms);
         }
@@ -97,7 +100,7 @@ impl Board {
         self.shared.providers.write().unwrap_or_else(PoisonError::into_inner).retain(|id, state| {
             let stays = kept.contains(id);
             if !stays {
-                state.end_drill(now_ms, DrillEnd::Disabled);
+                self.end_drill(state, now_ms, DrillEnd::Disabled);
             }
             stays
         });
@@ -106,18 +109,24 @@ impl Board {
     }
 
     /// Moves on what only time moves, and announces it. Once a second is enough: requests do the
-    /// same for the providers they meet.
-    pub fn sweep(&self, now_ms: u64) {
+    /// same for the providers they meet. Returns drills that ended since the last time without anybody stopping them.
+    pub fn sweep(&self, now_ms: u64) -> Vec<Drill> {
         let providers: Vec<_> = {
             let providers = self.shared.providers.read().unwrap_or_else(PoisonError::into_inner);
             providers.values().cloned().collect()
         };
         for provider in providers {
             if provider.is_drill_due(now_ms) {
-                provider.end_drill(now_ms, DrillEnd::TimeOver);
+                self.end_drill(&provider, now_ms, DrillEnd::TimeOver);
             }
             provider.announce(now_ms);
         }
+        std::mem::take(&mut *self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn end_drill(&self, state: &ProviderState, now_ms: u64, end: DrillEnd) {
+        let ended = state.end_drill(now_ms, end);
+        self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
     }
 
     /// Health of a provider as the screens show it.

@@ -34,8 +34,31 @@ impl Clock {
         self.epoch_unix_ms.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX))
     }
 
+    /// Unix milliseconds at the start by what the wall clock says now: another number once somebody has set it.
+    pub fn epoch_by_wall_ms(&self) -> i64 {
+        let now = Self::start();
+        now.epoch_unix_ms.saturating_sub(i64::try_from(self.now_ms()).unwrap_or(i64::MAX))
+    }
+
     /// Unix milliseconds at the start: what turns a reading into wall time.
     pub fn epoch_unix_ms(&self) -> i64 {
         self.epoch_unix_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_nobody_sets_tells_the_same_start() {
+        let clock = Clock::start();
+        assert!((clock.epoch_by_wall_ms() - clock.epoch_unix_ms()).abs() < 500);
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_tells_another_start() {
+        let clock = Clock { epoch_unix_ms: Clock::start().epoch_unix_ms - 3_600_000, ..Clock::start() };
+        assert!((clock.epoch_by_wall_ms() - clock.epoch_unix_ms() - 3_600_000).abs() < 500);
     }
 }

@@ -14,7 +14,10 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
 };
 
 use uuid::Uuid;
@@ -174,8 +177,8 @@ pub struct Caps {
 #[derive(Debug)]
 struct Shared {
     calendar: Calendar,
-    /// Unix milliseconds at 0 of the clock whose readings come with each call.
-    epoch_unix_ms: i64,
+    /// Unix milliseconds at 0 of the clock whose readings come with each call; moved when the wall clock is set.
+    epoch_unix_ms: AtomicI64,
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -283,8 +286,19 @@ impl Caps {
     /// Nothing used yet. `epoch_unix_ms` is the wall time at 0 of the clock whose readings come with
     /// each call.
     pub fn new(calendar: Calendar, epoch_unix_ms: i64) -> Self {
-        let shared = Shared { calendar, epoch_unix_ms, hasher: RandomState::new(), shards: Default::default() };
-        Self { shared: Arc::new(shared) }
+        let (hasher, epoch_unix_ms) = (RandomState::new(), AtomicI64::new(epoch_unix_ms));
+        Self { shared: Arc::new(Shared { calendar, epoch_unix_ms, hasher, shards: Default::default() }) }
+    }
+
+    /// Midnight is the wall clock's: follows it when it was set, by a second or more. Returns by how much it moved,
+    /// milliseconds.
+    pub fn follow(&self, epoch_unix_ms: i64) -> i64 {
+        let moved = epoch_unix_ms.saturating_sub(self.shared.epoch_unix_ms.load(Relaxed));
+        if moved.unsigned_abs() < 1_000 {
+            return 0;
+        }
+        self.shared.epoch_unix_ms.store(epoch_unix_ms, Relaxed);
+        moved
     }
 
     /// Takes one request, or says which cap is used up. A token cap refuses once it is used up: what
@@ -398,7 +412,7 @@ impl Caps {
     }
 
     fn unix_ms(&self, now_ns: u64) -> i64 {
-        self.shared.epoch_unix_ms.saturating_add(i64::try_from(now_ns / 1_000_000).unwrap_or(i64::MAX))
+        self.shared.epoch_unix_ms.load(Relaxed).saturating_add(i64::try_from(now_ns / 1_000_000).unwrap_or(i64::MAX))
     }
 
     fn shard(&self, account: &Account) -> MutexGuard<'_, Shard> {

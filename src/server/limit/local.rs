@@ -165,6 +165,13 @@ impl Limiter {
         Some(InFlight { in_flight: Arc::clone(in_flight) })
     }
 
+    /// Whether `most` requests are in flight (0 = no limit); enters nothing.
+    pub fn is_full(&self, subject: impl Into<Subject>, most: u32) -> bool {
+        let subject = subject.into();
+        let in_flight = |entry: &Entry| entry.in_flight.load(Relaxed);
+        most > 0 && self.shard(&subject).entries.get(&subject).is_some_and(|entry| in_flight(entry) >= most)
+    }
+
     /// Whether a provider has room by its own limits; takes nothing.
     pub fn provider_has_room(&self, id: ProviderId, limits: &UpstreamLimits, now_ns: u64) -> bool {
         self.has_room((Subject::Provider(id), Account::Provider(id)), limits, now_ns)

@@ -90,9 +90,12 @@ pub fn look(limiter: &Limiter, caller: &Caller, default_rpm: u32, now_ns: u64) -
     caller.key().map(|key| limiter.look(key.id, &key.limits, default_rpm, now_ns))
 }
 
-/// What [`admit`] would say of a key's caps and rate, without taking anything.
+/// What [`admit`] would say of a key's place, caps and rate, without taking anything.
 pub fn foresee(limiter: &Limiter, caller: &Caller, default_rpm: u32, now_ns: u64) -> Result<(), ProxyError> {
     let Caller::Key(key) = caller else { return Ok(()) };
+    if limiter.is_full(key.id, key.limits.concurrency) {
+        return Err(too_many_at_once(caller));
+    }
     let caps = limiter.caps().check(Account::ApiKey(key.id), &Allowance::from(&key.limits), now_ns);
     caps.map_err(|used_up| {
         let reason = used_up_reason(caller, used_up.cap);

@@ -58,6 +58,8 @@ pub struct Entry {
     user_agent: String,
     first_byte_us: Option<u64>,
     error_code: Option<&'static str>,
+    /// The answer is put together from those of several providers.
+    gathered: bool,
     /// Where traces are made.
     trace: Option<Trace>,
     recorder: Recorder,
@@ -90,6 +92,7 @@ impl Entry {
             user_agent: shorten(call.user_agent(), 256),
             first_byte_us: None,
             error_code: None,
+            gathered: false,
             trace: sampler.map(|sampler| Trace::of(id, told(), sampler)),
             _in_flight: recorder.begin(),
             recorder: recorder.clone(),
@@ -132,6 +135,11 @@ impl Entry {
         }
     }
 
+    /// The answer is put together from those of several providers, and served whichever of them failed.
+    pub fn gathered(&mut self, attempts: Vec<Attempt>) {
+        (self.attempts, self.gathered) = (attempts, true);
+    }
+
     /// Its place in a trace, and the number of the attempt under way.
     pub fn place(&self) -> Option<(Trace, usize)> {
         Some((self.trace?, self.attempts.len().saturating_sub(1)))
@@ -154,7 +162,7 @@ impl Entry {
         self.error_code = Some(code);
     }
 
-    /// The answer broke after content had gone out.
+    /// The answer broke after content had gone out: by the provider's fault, or by the client's.
     pub fn broke(&mut self, outcome: AttemptOutcome, detail: &str) {
         let ended_us = self.elapsed_us();
         if let Some(attempt) = self.attempts.last_mut() {
@@ -162,7 +170,8 @@ impl Entry {
             attempt.detail = detail.to_owned();
             attempt.ended_us = ended_us.saturating_sub(attempt.started_us);
         }
-        self.finish(Outcome::Interrupted);
+        let by_client = outcome == AttemptOutcome::ClientLeft;
+        self.finish(if by_client { Outcome::ClientLeft } else { Outcome::Interrupted });
     }
 
     /// The attempt under way met the fault of a drill.
@@ -176,6 +185,7 @@ impl Entry {
     pub fn complete(&mut self) {
         let last = self.attempts.last().map(|attempt| attempt.outcome);
         let outcome = match (self.error_code, last) {
+            _ if self.gathered => Outcome::Served,
             (Some(_), _) if self.status == 429 && self.attempts.is_empty() => Outcome::RateLimited,
             (Some(_), _) if self.status == 499 => Outcome::ClientLeft,
             (Some(_), _) if self.status >= 500 || self.status == 429 => Outcome::Failed,
@@ -202,13 +212,14 @@ impl Entry {
             return;
         }
         let total_us = self.elapsed_us();
-        if let (Some(attempt), Outcome::Served | Outcome::Saved | Outcome::ClientLeft) =
-            (self.attempts.last_mut(), outcome)
+        if let (Some(attempt), Outcome::Served | Outcome::Saved | Outcome::ClientLeft, false) =
+            (self.attempts.last_mut(), outcome, self.gathered)
         {
             attempt.ended_us = total_us.saturating_sub(attempt.started_us);
         }
         let (usage, cost_nanos) = self.bill.close(self.model.as_deref());
-        let answered = self.attempts.last();
+        // A list of many is nobody's own answer.
+        let answered = self.attempts.last().filter(|_| !self.gathered);
         let row = RequestRow {
             id: self.id,
             at_ms: self.at_ms,

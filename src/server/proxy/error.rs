@@ -180,7 +180,8 @@ impl ProxyError {
         !matches!(self.blame(), Blame::Client) && !matches!(self, Self::Upstream { code: "upstream_ambiguous", .. })
     }
 
-    fn retry_after_s(&self) -> Option<u64> {
+    /// Whole seconds after which the client may try again, where that is known.
+    pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after_s, .. }
             | Self::AllCooling { retry_after_s }

@@ -164,7 +164,22 @@ impl Sight<'_> {
 
     fn looks(&self, draw: &Draw<'_>) -> Vec<Look> {
         let now_ns = self.shared.clock.now_ns();
-        (0..self.group.members.len()).map(|index| draw.look(index, self.now_ms, now_ns)).collect()
+        let look = |index: usize| match draw.look(index, self.now_ms, now_ns) {
+            // A draw finds it out when it enters, and draws again.
+            Look::Weight(_) if self.has_full_credentials(&self.group.members[index].provider) => {
+                Look::Skip(SkipReason::Full)
+            }
+            look => look,
+        };
+        (0..self.group.members.len()).map(look).collect()
+    }
+
+    /// Whether every credential that could be used is at a limit of its own.
+    fn has_full_credentials(&self, provider: &Provider) -> bool {
+        let now_ns = self.shared.clock.now_ns();
+        let has_room = |one: &&Credential| self.shared.limiter.credential_has_room(one.id, &one.limits, now_ns);
+        let mut usable = provider.credentials.iter().filter(|one| one.state.is_usable(self.now_ms)).peekable();
+        provider.needs_credential && usable.peek().is_some() && !usable.any(|one| has_room(&one))
     }
 
     fn weigh(&self, looks: &[Look]) -> Vec<Weighed> {
@@ -272,19 +287,25 @@ impl Sight<'_> {
         }
     }
 
-    /// Which of the provider's own limits is reached: the one that alone leaves no room.
+    /// Which limit of the provider's own, or of a credential's, is reached.
     fn full(&self, provider: &Provider) -> Option<FullLimit> {
-        let UpstreamLimits { rpm, concurrency, requests_per_day } = provider.limits;
-        let now_ns = self.shared.clock.now_ns();
-        let reached = |alone: UpstreamLimits| !self.shared.limiter.provider_has_room(provider.id, &alone, now_ns);
-        let none = UpstreamLimits::default();
-        if concurrency > 0 && reached(UpstreamLimits { concurrency, ..none }) {
-            return Some(FullLimit { limit: LimitName::Concurrency, most: concurrency.into() });
-        }
-        if rpm > 0 && reached(UpstreamLimits { rpm, ..none }) {
-            return Some(FullLimit { limit: LimitName::Rpm, most: rpm.into() });
-        }
-        (requests_per_day > 0 && reached(UpstreamLimits { requests_per_day, ..none }))
-            .then_some(FullLimit { limit: LimitName::RequestsPerDay, most: requests_per_day })
+        let (limiter, now_ns) = (&self.shared.limiter, self.shared.clock.now_ns());
+        let own = reached(provider.limits, |alone| !limiter.provider_has_room(provider.id, alone, now_ns));
+        let of = |one: &Credential| reached(one.limits, |alone| !limiter.credential_has_room(one.id, alone, now_ns));
+        own.or_else(|| provider.credentials.iter().find_map(of))
     }
+}
+
+/// The limit that alone leaves no room.
+fn reached(limits: UpstreamLimits, reached: impl Fn(&UpstreamLimits) -> bool) -> Option<FullLimit> {
+    let UpstreamLimits { rpm, concurrency, requests_per_day } = limits;
+    let none = UpstreamLimits::default();
+    if concurrency > 0 && reached(&UpstreamLimits { concurrency, ..none }) {
+        return Some(FullLimit { limit: LimitName::Concurrency, most: concurrency.into() });
+    }
+    if rpm > 0 && reached(&UpstreamLimits { rpm, ..none }) {
+        return Some(FullLimit { limit: LimitName::Rpm, most: rpm.into() });
+    }
+    (requests_per_day > 0 && reached(&UpstreamLimits { requests_per_day, ..none }))
+        .then_some(FullLimit { limit: LimitName::RequestsPerDay, most: requests_per_day })
 }

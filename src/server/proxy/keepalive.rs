@@ -153,19 +153,26 @@ impl Exchange {
             let message = format!("the provider answered {}", status.as_u16());
             json!({"error": {"type": "api_error", "code": "upstream_error", "message": message}})
         });
+        let retry_after = reply.answered.head.headers.get(header::RETRY_AFTER).cloned();
         self.entry.first_byte(status.as_u16());
-        self.say(status, &body)
+        self.say(status, body, retry_after)
     }
 
     fn fail(mut self, error: &ProxyError) -> ReplyBody {
         let json = error.to_json(self.entry.id, self.entry.attempts.len());
         self.entry.refused(error.status().as_u16(), error.code());
-        self.say(error.status(), &serde_json::from_str(&json).unwrap_or_default())
+        let body = serde_json::from_str(&json).unwrap_or_default();
+        self.say(error.status(), body, error.retry_after_s().map(HeaderValue::from))
     }
 
-    /// The last words: the record says what the answer would have been, the client an error event.
-    fn say(mut self, status: StatusCode, body: &Value) -> ReplyBody {
-        let event = Dialect::of(self.call.tail()).error_event(status, body);
+    /// The last words: the record says what the answer would have been, the client an error event. What its head
+    /// would have said of when to try again is said in it.
+    fn say(mut self, status: StatusCode, mut body: Value, retry_after: Option<HeaderValue>) -> ReplyBody {
+        let told = retry_after.as_ref().and_then(|value| value.to_str().ok());
+        if let (Some(told), Some(error)) = (told, body.get_mut("error").and_then(Value::as_object_mut)) {
+            error.insert("retry_after".to_owned(), told.parse::<u64>().map_or_else(|_| told.into(), Value::from));
+        }
+        let event = Dialect::of(self.call.tail()).error_event(status, &body);
         let words = Bytes::from([&event, self.comment().as_bytes()].concat());
         self.entry.response_bytes = words.len() as u64;
         self.entry.complete();

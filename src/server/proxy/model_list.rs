@@ -32,9 +32,10 @@ use super::{
 };
 use crate::{
     model::{
+        drill::Fault,
         group::GroupKind,
         id::{GroupId, RequestId},
-        request_log::AttemptOutcome,
+        request_log::{Attempt, AttemptOutcome},
     },
     server::{
         health::{
@@ -58,6 +59,8 @@ const PAGE_BYTES: usize = 4 << 20;
 const PAGES: usize = 10;
 /// Lists kept; beyond it all are dropped and asked for again.
 const LISTS: usize = 1_024;
+/// How the record tells why a member was asked.
+const CHOSEN: &str = "asked for its part of the list";
 /// Without a version Anthropic's API answers nothing; others ignore it.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -119,52 +122,111 @@ pub fn asked_for(group: &Group, call: &Call, allowed: Option<&GlobSet>) -> Optio
     (members > 1 || (members == 1 && allowed.is_some())).then_some(shape)
 }
 
-/// The list as this client sees it; `None` when no member answered.
+/// The list as this client sees it, and the attempts that were made for it: none where it was kept. `None` when no
+/// member answered.
 pub async fn answer(
     shared: &Shared,
     group: &Group,
     revision: i64,
     call: &Call,
-    id: RequestId,
+    watch: Watch,
     shape: Shape,
     allowed: Option<&GlobSet>,
-) -> Option<Bytes> {
+) -> Option<(Bytes, Vec<Attempt>)> {
     let slot = shared.model_lists.slot(group.id, call.tail());
     let mut kept = slot.lock().await;
     let now_ms = shared.clock.now_ms();
     let fresh = kept.as_ref().filter(|kept| kept.revision == revision && now_ms.saturating_sub(kept.at_ms) < KEPT_MS);
-    let models = match fresh {
-        Some(kept) => kept.models.clone(),
+    let (models, attempts) = match fresh {
+        Some(kept) => (kept.models.clone(), Vec::new()),
         None => {
-            let models = Arc::new(gather(shared, group, call, id, shape).await?);
+            let (models, attempts) = gather(shared, group, call, watch, shape).await?;
+            let models = Arc::new(models);
             *kept = Some(Kept { revision, at_ms: now_ms, models: models.clone() });
-            models
+            (models, attempts)
         }
     };
     drop(kept);
     let visible = models.iter().filter(|model| allowed.is_none_or(|allowed| allowed.is_match(&model.name)));
-    Some(Bytes::from(render(shape, visible).to_string()))
+    Some((Bytes::from(render(shape, visible).to_string()), attempts))
+}
+
+/// Which request attempts belong to, and when it began.
+#[derive(Clone, Copy)]
+pub struct Watch {
+    /// Which.
+    pub id: RequestId,
+    /// When.
+    pub started: std::time::Instant,
+}
+
+impl Watch {
+    /// Microseconds from the request's start until then.
+    fn until_us(self, then: std::time::Instant) -> u64 {
+        u64::try_from(then.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn now_us(self) -> u64 {
+        self.until_us(std::time::Instant::now())
+    }
+
+    /// An attempt at this provider that began then and ends now.
+    fn attempt(self, provider: &Provider, started_us: u64, outcome: AttemptOutcome, detail: String) -> Attempt {
+        Attempt {
+            provider: provider.id,
+            provider_name: provider.name.to_string(),
+            credential: None,
+            outcome,
+            status: None,
+            started_us,
+            first_byte_us: None,
+            first_output_us: None,
+            ended_us: self.now_us().saturating_sub(started_us),
+            choice: None,
+            chosen: CHOSEN.to_owned(),
+            detail,
+            drill: None,
+            skipped: Vec::new(),
+        }
+    }
 }
 
 /// Asks every member that may be drawn; `None` when none of them answered with a list.
-async fn gather(shared: &Shared, group: &Group, call: &Call, id: RequestId, shape: Shape) -> Option<Vec<Listed>> {
+async fn gather(
+    shared: &Shared,
+    group: &Group,
+    call: &Call,
+    watch: Watch,
+    shape: Shape,
+) -> Option<(Vec<Listed>, Vec<Attempt>)> {
     let deadline = Instant::now() + WAIT;
     let mut members = 0..group.members.len();
     let mut asked = FuturesOrdered::new();
-    let (mut models, mut known, mut answered) = (Vec::new(), HashSet::new(), false);
+    let (mut models, mut known, mut answered, mut attempts) = (Vec::new(), HashSet::new(), false, Vec::new());
     loop {
         while asked.len() < AT_ONCE
             && let Some(member) = members.next()
         {
-            asked.push_back(timeout_at(deadline, ask(shared, group, member, call, id, shape)).boxed());
+            let asking = async move {
+                let (mut made, started_us) = (Vec::new(), watch.now_us());
+                let list = timeout_at(deadline, ask(shared, group, member, call, watch, shape, &mut made)).await;
+                if list.is_err() {
+                    let detail = format!("no list within {} s", WAIT.as_secs());
+                    let provider = &group.members[member].provider;
+                    made.push(watch.attempt(provider, started_us, AttemptOutcome::FirstByteTimeout, detail));
+                }
+                (list.ok().flatten(), made)
+            };
+            asked.push_back(asking.boxed());
         }
-        let Some(list) = asked.next().await else { break };
-        if let Ok(Some(list)) = list {
+        let Some((list, made)) = asked.next().await else { break };
+        attempts.extend(made);
+        if let Some(list) = list {
             answered = true;
             models.extend(list.into_iter().filter(|model: &Listed| known.insert(model.name.clone())));
         }
     }
-    answered.then_some(models)
+    answered.then_some((models, attempts))
 }
 
 /// What one member serves, under the names that clients use; `None` when it does not say.
@@ -173,15 +235,16 @@ async fn ask(
     group: &Group,
     member: usize,
     call: &Call,
-    id: RequestId,
+    watch: Watch,
     shape: Shape,
+    made: &mut Vec<Attempt>,
 ) -> Option<Vec<Listed>> {
     let provider = &group.members[member].provider;
     let mut models = Vec::new();
     let mut query = None;
     for _ in 0..PAGES {
         let page_call = call.asking_for(headers_of(call), query.take());
-        let page = ask_page(shared, group, member, &page_call, id).await?;
+        let page = ask_page(shared, group, member, &page_call, watch, made).await?;
         models.extend(read(shape, &page)?.into_iter().flat_map(|model| names(provider, model)));
         query = next_page(shape, &page);
         if query.is_none() {
@@ -192,12 +255,19 @@ async fn ask(
 }
 
 /// One page, with the next credential of the member where one is refused or used up.
-async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id: RequestId) -> Option<Value> {
+async fn ask_page(
+    shared: &Shared,
+    group: &Group,
+    member: usize,
+    call: &Call,
+    watch: Watch,
+    made: &mut Vec<Attempt>,
+) -> Option<Value> {
     let clock = &shared.clock;
     let mut draw = Draw::open(group, &shared.limiter, None, 0, false);
     let ask = Ask {
         call,
-        id,
+        id: watch.id,
         place: None,
         model: None,
         injection: None,
@@ -209,7 +279,10 @@ async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id
     loop {
         let mut candidate = draw.only(member, clock.now_ms(), clock.now_ns())?;
         candidate.permit.meet_drill(clock.now_ms());
-        match attempt(&ask, &candidate, &mut Payload::empty(), Freshness::Any).await {
+        let started_us = watch.now_us();
+        let attempted = attempt(&ask, &candidate, &mut Payload::empty(), Freshness::Any).await;
+        made.extend(recorded(&attempted, &candidate, watch, started_us));
+        match attempted {
             Attempted::Answer(answered) => {
                 learn(shared, &mut candidate, &answered);
                 if answered.outcome == AttemptOutcome::Answered {
@@ -226,6 +299,22 @@ async fn ask_page(shared: &Shared, group: &Group, member: usize, call: &Call, id
             Attempted::Inbound(_) => return None,
         }
     }
+}
+
+/// How the record tells of an attempt; the body of an answer is still to come.
+fn recorded(attempted: &Attempted, candidate: &Candidate, watch: Watch, started_us: u64) -> Option<Attempt> {
+    let (outcome, detail, seen) = match attempted {
+        Attempted::Answer(answered) => (answered.outcome, answered.detail.to_owned(), Some(answered.seen)),
+        Attempted::Failed { outcome, detail, seen, .. } => (*outcome, detail.clone(), *seen),
+        Attempted::Inbound(_) => return None,
+    };
+    Some(Attempt {
+        credential: candidate.credential().map(|credential| credential.id),
+        status: seen.map(|seen| seen.status.as_u16()),
+        first_byte_us: seen.map(|seen| watch.until_us(seen.at).saturating_sub(started_us)),
+        drill: candidate.permit.met().filter(|met| met.fault != Fault::Truncate).map(|met| met.drill),
+        ..watch.attempt(&candidate.provider, started_us, outcome, detail)
+    })
 }
 
 /// A list says as much about its provider's health as any other answer.

@@ -96,6 +96,10 @@ pub struct Passing {
     clock: Clock,
     limits: TimeLimits,
     last_progress: Instant,
+    /// Since when the provider is waited for; `None` while the client reads what there is.
+    asked: Option<Instant>,
+    /// How long the client took for what it had been given.
+    reading: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     dress: Dress,
     /// The end of draining: streams get an error event instead of a reset.
@@ -204,6 +208,8 @@ impl ReplyBody {
             clock: parts.clock,
             limits: parts.limits,
             last_progress: Instant::now(),
+            asked: None,
+            reading: Duration::ZERO,
             timer: None,
             dress: parts.dress,
             closing: parts.closing,
@@ -280,7 +286,9 @@ impl Passing {
     }
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Step {
-        self.last_progress = Instant::now();
+        let now = Instant::now();
+        self.reading += self.asked.take().unwrap_or(now).saturating_duration_since(self.last_progress);
+        self.last_progress = now;
         match frame.into_data() {
             Ok(data) => {
                 let data = self.halve(data);
@@ -345,24 +353,38 @@ impl Passing {
         }
     }
 
+    /// Whether most of the exchange went by while the client read.
+    fn is_used_up_by_client(&self, asked: Instant, now: Instant) -> bool {
+        let reading = self.reading + asked.saturating_duration_since(self.last_progress);
+        reading * 2 > now.saturating_duration_since(self.entry.started)
+    }
+
     /// Nothing to pass on right now. One timer, moved only when it fires: most chunks come long before.
     fn wait(&mut self, cx: &mut Context<'_>) -> Step {
+        // Whoever is not asked for more is not idle: a slow client's time is not the provider's.
+        let asked = *self.asked.get_or_insert_with(Instant::now);
         loop {
-            let due = (self.last_progress + self.limits.idle).min(self.limits.deadline);
+            let due = (asked + self.limits.idle).min(self.limits.deadline);
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
             if timer.as_mut().poll(cx).is_pending() {
                 break;
             }
             let now = Instant::now();
+            if now >= self.limits.deadline && self.is_used_up_by_client(asked, now) {
+                let detail = "the client read so slowly that the total timeout was over";
+                return self.stop(AttemptOutcome::ClientLeft, detail, cx);
+            }
             if now >= self.limits.deadline {
                 let detail = "the exchange took longer than its total timeout";
                 return self.break_off(AttemptOutcome::TotalTimeout, detail, cx);
             }
-            if now >= self.last_progress + self.limits.idle {
+            if now >= asked + self.limits.idle {
                 let detail = "the provider sent nothing within its idle timeout";
                 return self.break_off(AttemptOutcome::IdleTimeout, detail, cx);
             }
-            timer.as_mut().reset(due.into());
+            if let Some(timer) = &mut self.timer {
+                timer.as_mut().reset(due.into());
+            }
         }
         let closing = self.closing.as_mut();
         if closing.is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
@@ -388,7 +410,9 @@ impl Drop for Passing {
 fn error_event(dialect: Dialect, id: crate::model::id::RequestId, outcome: AttemptOutcome) -> Bytes {
     let message = match outcome {
         AttemptOutcome::IdleTimeout => "the provider stopped sending; the answer is incomplete",
-        AttemptOutcome::TotalTimeout => "the exchange was ended before the answer was complete",
+        AttemptOutcome::TotalTimeout | AttemptOutcome::ClientLeft => {
+            "the exchange was ended before the answer was complete"
+        }
         _ => "the provider's answer broke off; it is incomplete",
     };
     let error = serde_json::json!({

@@ -11,6 +11,8 @@ use super::{
 
 /// Setting under which the master key's check value lies.
 const KEY_CHECK: &str = "master_key_check";
+/// What the keys of access tokens begin with; the rest is the hash of the token.
+pub const ACCESS_TOKEN: &str = "access_token.";
 
 statements! {
     GET = "SELECT value FROM settings WHERE key = $1";
@@ -52,23 +54,27 @@ impl Store {
 }
 
 pub(super) async fn put(tx: &mut Tx, key: String, value: String) -> Result<Entry, StoreError> {
-    tx.run(sql(PUT).bind(key.as_str()).bind(value)).await?;
-    Ok(Entry {
-        action: "setting.update".to_owned(),
-        object_id: format!("setting:{key}"),
-        object: key,
-        detail: "{}".to_owned(),
-    })
+    let entry = told(&key, &value, ("setting.update", "token.create"));
+    tx.run(sql(PUT).bind(key).bind(value)).await?;
+    Ok(entry)
 }
 
 pub(super) async fn delete(tx: &mut Tx, key: String) -> Result<Entry, StoreError> {
-    if tx.run(sql(DELETE).bind(key.as_str())).await? == 0 {
-        return Err(StoreError::NotFound { what: "setting" });
-    }
-    Ok(Entry {
-        action: "setting.delete".to_owned(),
+    let found: Option<(String,)> = tx.one(sql(GET).bind(key.as_str())).await?;
+    let (value,) = found.ok_or(StoreError::NotFound { what: "setting" })?;
+    let entry = told(&key, &value, ("setting.delete", "token.revoke"));
+    tx.run(sql(DELETE).bind(key)).await?;
+    Ok(entry)
+}
+
+/// How the audit trail tells of a setting. The key of an access token is a hash: the trail tells its name.
+fn told(key: &str, value: &str, (of_setting, of_token): (&str, &str)) -> Entry {
+    let token = key.strip_prefix(ACCESS_TOKEN).map(|_| serde_json::from_str::<serde_json::Value>(value));
+    let name = token.and_then(Result::ok).and_then(|token| token["name"].as_str().map(str::to_owned));
+    Entry {
+        action: if name.is_some() { of_token } else { of_setting }.to_owned(),
         object_id: format!("setting:{key}"),
-        object: key,
+        object: name.unwrap_or_else(|| key.to_owned()),
         detail: "{}".to_owned(),
-    })
+    }
 }

@@ -173,6 +173,32 @@ async fn a_drill_is_audited_and_there_is_one_at_a_time_on_a_provider_that_is_on(
 }
 
 #[tokio::test]
+async fn a_drill_that_nobody_stops_is_in_the_audit_trail_with_its_report() {
+    let (_drilled, _other, world) = two().await;
+    let id = id_of(&world, "drilled").await;
+    start(&world, ALWAYS).await;
+    assert_eq!(world.post("/api/proxy/prod/v1/x", "{}").await.status, 200);
+    world.log(1).await;
+    // A minute is too long for a test; a provider that is switched off ends its drill by the same way.
+    world.live().providers().set_enabled(&world.who, id, false).await.expect("switched off");
+    for _ in 0..500 {
+        let trail = world.admin.audit().list(&world.who, None).await.expect("the trail").rows;
+        if let Some(row) = trail.iter().find(|row| row.action == "drill.end") {
+            assert_eq!((row.object.as_str(), row.actor.as_str()), ("drilled", "gateway"));
+            assert!(
+                row.detail.contains(r#""end":"disabled""#) && row.detail.contains(r#""saved":1"#),
+                "{}",
+                row.detail
+            );
+            assert!(row.detail.contains(r#""started_by":"test""#), "{}", row.detail);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the end of the drill is not in the audit trail");
+}
+
+#[tokio::test]
 async fn a_stream_that_a_drill_truncates_gets_the_error_event() {
     let answer = [sse_head(), chunk("data: {\"hello\":123}\n\n"), chunk("data: [DONE]\n\n"), chunk("")].concat();
     let drilled = Provider::start(Act::Send(answer)).await;

@@ -11,8 +11,9 @@ use rondo::model::{
 use super::{group_of, group_with};
 use crate::world::{
     World,
-    provider::{Provider, json, with_headers},
+    provider::{Act, Provider, json, with_headers},
 };
+use tokio::io::AsyncWriteExt;
 
 async fn ask(world: &World, query: ExplainQuery) -> Explanation {
     let group = world.group("prod").await;
@@ -105,6 +106,38 @@ async fn a_reached_limit_is_named() {
     assert_eq!(only.skipped, Some(SkipReason::Full));
     assert_eq!(only.full.map(|full| (full.limit, full.most)), Some((LimitName::Rpm, 1)));
     assert!(in_line(&said).is_empty());
+}
+
+#[tokio::test]
+async fn as_many_as_may_be_in_flight_are_told_of_a_credential_and_of_a_key() {
+    let only = Provider::start(Act::Hang).await;
+    let file = group_of(&[("only", only.address, 100)])
+        .replace("secret: sk-secret-of-only }", "secret: sk-secret-of-only, limits: { concurrency: 1 } }")
+        .replace("first_byte_ms: 400", "first_byte_ms: 60000");
+    let world = World::start(&file).await;
+    let limits = KeyLimits { rpm: Some(0), concurrency: 1, ..KeyLimits::default() };
+    let draft = ApiKeyDraft { name: "one".into(), scope: Scope::Global, limits, ..ApiKeyDraft::default() };
+    let secret = world.new_key(draft).await;
+    let keys = world.admin.api_keys().list(&world.who, Default::default()).await.expect("keys").rows;
+    let query =
+        ExplainQuery { api_key: keys.iter().find(|key| key.name == "one").map(|key| key.id), ..Default::default() };
+    let before = ask(&world, query.clone()).await;
+    assert_eq!((before.refused, in_line(&before).as_slice()), (None, ["only"].as_slice()));
+    let mut client = world.connect().await;
+    let request = format!(
+        "POST /api/proxy/prod/v1/x HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    client.write_all(request.as_bytes()).await.expect("sent");
+    while only.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let said = ask(&world, query).await;
+    let refused = said.refused.as_ref().expect("its one place is taken");
+    assert_eq!((refused.status, refused.code.as_str()), (429, "rate_limited"));
+    assert!(refused.message.contains("at once"), "{}", refused.message);
+    let only = of(&said, "only");
+    assert_eq!((only.skipped, only.place), (Some(SkipReason::Full), None));
+    assert_eq!(only.full.map(|full| (full.limit, full.most)), Some((LimitName::Concurrency, 1)));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::world::{
     Answer, World,
-    provider::{Act, Provider, chunk, json, sse_head},
+    provider::{Act, Provider, chunk, json, sse_head, with_headers},
     read_answer,
 };
 
@@ -112,6 +112,23 @@ async fn a_final_failure_is_an_error_event_of_the_dialect_and_an_abort() {
         let record = world.log(1).await.remove(0);
         assert_eq!((record.row.outcome, record.row.status), (Outcome::Failed, 503), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_error_event_says_when_to_try_again_as_the_head_would_have() {
+    let limited = || with_headers(429, "retry-after: 7\r\n", r#"{"error":{"type":"x","message":"slow down"}}"#);
+    for path in [CHAT, "/v1/messages", "/v1/responses", "/v1beta/models/m:streamGenerateContent"] {
+        let (slow, go) = later(limited());
+        let (world, _providers) = group("", vec![("slow", slow)]).await;
+        let (_, answer) = answer_after_comments(&world, path, &go).await;
+        assert!(without_comments(&answer).contains(r#""retry_after":7"#), "{path}: {}", answer.text());
+    }
+    // In words of the gateway's own: the quota that is used up everywhere.
+    let (slow, go) = later(with_headers(402, "retry-after: 30\r\n", "{}"));
+    let (world, _providers) = group("", vec![("slow", slow)]).await;
+    let (_, answer) = answer_after_comments(&world, CHAT, &go).await;
+    let text = without_comments(&answer);
+    assert!(text.contains("upstream_quota_exhausted") && text.contains(r#""retry_after":"#), "{text}");
 }
 
 #[tokio::test]

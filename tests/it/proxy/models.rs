@@ -1,6 +1,9 @@
 //! The models of a group: one list of what its members serve, under the names that clients use.
 
-use rondo::model::api_key::ApiKeyDraft;
+use rondo::model::{
+    api_key::ApiKeyDraft,
+    request_log::{AttemptOutcome, Outcome},
+};
 use serde_json::{Value, json};
 
 use super::group_of;
@@ -63,6 +66,24 @@ async fn a_group_lists_what_its_members_serve_once_and_under_the_clients_names()
     assert_eq!(ids(&get_as(&world, &key, "/api/proxy/prod/v1/models").await), ["gpt-4.1", "gpt-4"]);
     // The new key made a new table, so the members that serve were asked once more; then no more.
     assert!(alpha.count() <= 2, "{}", alpha.count());
+}
+
+#[tokio::test]
+async fn the_record_of_a_list_has_an_attempt_at_every_member_and_a_kept_one_none() {
+    let alpha = Provider::start(list(&["a"])).await;
+    let broken = Provider::start(answer(500, "{}")).await;
+    let world = World::start(&group_of(&[("alpha", alpha.address, 100), ("broken", broken.address, 100)])).await;
+    assert_eq!(ids(&world.get("/api/proxy/prod/v1/models").await), ["a"]);
+    let record = world.log(1).await.remove(0);
+    let tried: Vec<_> =
+        record.attempts.iter().map(|one| (one.provider_name.as_str(), one.outcome, one.status)).collect();
+    let wanted = [("alpha", AttemptOutcome::Answered, Some(200)), ("broken", AttemptOutcome::ServerError, Some(500))];
+    assert_eq!((record.row.outcome, tried.as_slice()), (Outcome::Served, wanted.as_slice()));
+    assert!(record.attempts.iter().all(|one| one.credential.is_some() && one.first_byte_us.is_some()));
+    assert_eq!((record.row.attempts, record.row.provider), (2, None), "nobody's own answer");
+    assert_eq!(ids(&world.get("/api/proxy/prod/v1/models").await), ["a"]);
+    let kept = world.log(2).await.remove(0);
+    assert_eq!((kept.row.outcome, kept.row.attempts, kept.attempts.len()), (Outcome::Served, 0, 0));
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Event streams: nothing held back, nothing invented, an honest end.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rondo::model::{
     health::HealthState,
@@ -14,7 +17,7 @@ use tokio::{
 
 use super::group_of;
 use crate::world::{
-    World,
+    Answer, World,
     provider::{Act, Provider, chunk, sse_head},
     read_answer,
 };
@@ -252,4 +255,56 @@ async fn a_stream_may_end_in_peace_while_the_server_drains() {
     let rest = read_until(&mut client, "0\r\n\r\n").await;
     assert!(rest.contains("[DONE]"), "{rest}");
     stopping.await.expect("stopped");
+}
+
+/// A provider that sends more than sockets hold, and its last byte when it is told to.
+async fn large(timeouts: &str) -> (World, Provider, Arc<Notify>) {
+    const LARGE: usize = 24 << 20;
+    let go = Arc::new(Notify::new());
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", LARGE + 1);
+    let steps = vec![[head.into_bytes(), vec![b'x'; LARGE]].concat(), b"y".to_vec()];
+    let provider = Provider::start(Act::InSteps(steps, go.clone())).await;
+    let file = group_of(&[("alpha", provider.address, 100)]);
+    let world = World::start(&file.replace("first_byte_ms: 400, idle_ms: 400", timeouts)).await;
+    (world, provider, go)
+}
+
+/// Asks, reads nothing for a second, then reads on; the answer as far as it came.
+async fn read_slowly(world: &World, go: Option<Arc<Notify>>) -> Answer {
+    let mut client = world.connect().await;
+    let request =
+        format!("GET /api/proxy/prod/x HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n\r\n", world.key);
+    client.write_all(request.as_bytes()).await.expect("sent");
+    // What is tested is the time that this client takes.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let mut bytes = Vec::new();
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match client.read(&mut part).await {
+            Ok(0) | Err(_) => return crate::world::parse(&bytes),
+            Ok(count) => bytes.extend_from_slice(&part[..count]),
+        }
+        if let Some(go) = go.as_ref().filter(|_| bytes.len() > 24 << 20) {
+            go.notify_one();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_total_timeout_that_the_client_used_up_by_reading_slowly_is_not_the_providers_failure() {
+    let (world, _provider, _go) = large("first_byte_ms: 400, idle_ms: 60000, total_ms: 1000").await;
+    let answer = read_slowly(&world, None).await;
+    assert!(!answer.complete && answer.status == 200, "{}", answer.head);
+    let record = world.log(1).await.remove(0);
+    assert_eq!((record.row.outcome, record.attempts[0].outcome), (Outcome::ClientLeft, AttemptOutcome::ClientLeft));
+    assert!(record.attempts[0].detail.contains("the client read so slowly"), "{}", record.attempts[0].detail);
+    assert!(world.events().is_empty(), "its health is as it was: {:?}", world.events());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_is_not_idle_while_its_client_reads() {
+    let (world, _provider, go) = large("first_byte_ms: 400, idle_ms: 600").await;
+    let answer = read_slowly(&world, Some(go)).await;
+    assert!(answer.complete, "{} bytes came", answer.body.len());
+    assert_eq!(world.log(1).await.remove(0).row.outcome, Outcome::Served);
 }

@@ -341,9 +341,10 @@ fn a_drill_ends_with_its_time_and_leaves_no_trace() {
     assert!(state.start_drill(DrillId(Uuid::nil()), draft, "ana", 1_000).is_some());
     (0..4).for_each(|_| drilled(&state, 2_000));
     assert!(state.admit(2_000).is_err(), "one real failure and four pretended ones");
-    board.sweep(60_999);
+    assert!(board.sweep(60_999).is_empty());
     assert!(state.drills().running.is_some());
-    board.sweep(61_000);
+    assert_eq!(board.sweep(61_000), state.drills().past, "told to whoever writes it down");
+    assert!(board.sweep(61_001).is_empty(), "once");
     let past = state.drills().past.remove(0);
     assert_eq!((past.end, past.ended_at_ms), (Some(DrillEnd::TimeOver), Some(EPOCH + 61_000)));
     assert_eq!(past.report.taken_out_after, Some(4));

@@ -184,3 +184,24 @@ fn an_account_reads_its_own_name() {
         assert_eq!(other.parse::<Account>(), Err(NoAccount), "{other}");
     }
 }
+
+#[test]
+fn midnight_is_the_wall_clocks_also_after_it_was_set() {
+    let noon = "2026-11-23T12:00:00Z".parse::<Timestamp>().expect("a moment").as_millisecond();
+    let caps = caps("UTC", "2026-11-23T12:00:00Z");
+    assert_eq!(caps.take(key(1), &a_day(1), 0), Ok(()));
+    assert!(caps.take(key(1), &a_day(1), 0).is_err());
+    assert_eq!(caps.follow(noon + 900), 0, "what clocks wander in days is no step");
+    assert_eq!(caps.today(0).day.starts_at_ms, noon - 12 * 3_600_000);
+    // Set forward over midnight: a new day, at once, and it ends when the wall says so.
+    let step_ms = 11 * 3_600_000 + 3_600_000 + 10_000;
+    assert_eq!(caps.follow(noon + step_ms), step_ms);
+    assert_eq!(caps.take(key(1), &a_day(1), 0), Ok(()));
+    let left = UsedUp { cap: Cap::RequestsPerDay, retry_after_s: 86_390 };
+    assert_eq!(caps.take(key(1), &a_day(1), 0), Err(left));
+    // And back again: what was used of that day is brought back by the store's totals.
+    assert_eq!(caps.follow(noon), -step_ms);
+    let day = caps.today(0).day;
+    caps.learn(&[Use { account: key(1), period: day, amount: Amount { requests: 1, tokens: 0 } }], 0);
+    assert!(caps.take(key(1), &a_day(1), 0).is_err());
+}
