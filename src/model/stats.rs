@@ -256,8 +256,17 @@ pub struct ProviderColumn {
     pub failed: u32,
     /// Whether the provider was taken out for any part of the column.
     pub taken_out: bool,
+    /// Whether no gateway was there to see anything of the column.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unknown: bool,
     /// P95 of time to first byte, microseconds; 0 = none.
     pub p95_us: u64,
+}
+
+/// Most columns are known: they do not say so.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// All the dashboard needs, in one answer.
@@ -284,6 +293,9 @@ pub struct Overview {
     /// Tokens and estimated cost of the range.
     #[serde(default)]
     pub usage: UsageTotals,
+    /// Currency of the estimated cost, three letters (ISO 4217).
+    #[serde(default)]
+    pub currency: String,
     /// Length of one column, milliseconds.
     pub step_ms: i64,
     /// Columns, oldest first, the last one partial.

@@ -222,6 +222,11 @@ impl Recorder {
         (node, waiting)
     }
 
+    /// This process, as the store knows it.
+    pub fn node(&self) -> i64 {
+        self.shared.folded().ledger.node()
+    }
+
     /// Statistics of periods that are still open, newer than the store's rows of the same process.
     pub fn open_rollups(&self, step: Step, from_ms: i64, to_ms: i64, now_ms: i64) -> OpenRollups {
         let mut folded = self.shared.fold(now_ms);

@@ -195,6 +195,9 @@ async fn health_over_time_survives_a_restart_and_the_gap_counts_as_unknown() {
     let day = after.uptime[0];
     assert!(day.up_ms >= 0 && day.unknown_ms > 23 * 3_600_000, "nobody was there before: {day:?}");
     assert_eq!(day.to_ms - day.from_ms, 24 * 3_600_000);
+    let hour = world.live().stats().overview(&world.who, Range::Hour, None).await.expect("an overview");
+    let columns = &hour.providers[0].columns;
+    assert!(columns[0].unknown && !columns[59].unknown, "a strip tells the same: {columns:?}");
     world.stop().await;
 }
 

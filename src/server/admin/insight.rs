@@ -42,9 +42,28 @@ impl Stats<'_> {
             }
         }
         add_idle(&mut overview, &snapshot, group);
+        self.mark_unknown(live, &mut overview).await;
+        overview.currency.clone_from(&snapshot.prices.currency);
         overview.health = health(live, &snapshot);
         overview.events = self.events(live, now_ms).await;
         Ok(overview)
+    }
+
+    /// Marks the columns in which no process was there: nothing is known of them, neither up nor down.
+    async fn mark_unknown(self, live: &Live, overview: &mut Overview) {
+        let Some(first) = overview.buckets.first() else { return };
+        // A log that cannot be read leaves columns as they are: a gap that is not proven is not claimed.
+        let Ok(mut runs) = self.0.store().node_runs(first.at_ms).await else { return };
+        note_this_run(live, &mut runs, overview.at_ms);
+        for (column, bucket) in overview.buckets.iter().enumerate() {
+            let end_ms = bucket.at_ms + overview.step_ms;
+            let seen = runs.iter().any(|run| run.started_ms < end_ms && run.seen_ms >= bucket.at_ms);
+            for stats in &mut overview.providers {
+                if let Some(column) = stats.columns.get_mut(column) {
+                    column.unknown = !seen && column.answered + column.failed == 0;
+                }
+            }
+        }
     }
 
     /// The last changes of health; those before this process' start come from the store, if it answers.
@@ -166,14 +185,11 @@ impl Health<'_> {
         let mut rows = self.0.store().health_since(id, since_ms).await.map_err(refusal::of_store)?;
         let mut runs = self.0.store().node_runs(since_ms).await.map_err(refusal::of_store)?;
         if let Some(live) = self.0.live() {
-            // This process is there now, and may have seen what the store has not been told.
+            // This process may have seen what the store has not been told.
             let (node, unwritten) = live.recorder.unwritten_health(id);
             let known = rows.iter().filter(|row| row.node == node).map(|row| row.number).max().unwrap_or(0);
             rows.extend(unwritten.into_iter().filter(|row| row.number > known));
-            match runs.iter_mut().find(|run| run.node == node) {
-                Some(run) => run.seen_ms = now_ms,
-                None => runs.push(NodeRun { node, started_ms: now_ms, seen_ms: now_ms }),
-            }
+            note_this_run(live, &mut runs, now_ms);
         }
         Ok(Past { rows, runs, now_ms })
     }
@@ -182,6 +198,15 @@ impl Health<'_> {
     pub fn events(self, who: &Principal) -> ApiResult<Vec<HealthEvent>> {
         who.require(Permission::View)?;
         Ok(self.0.live().map(|live| live.board.recent(crate::server::health::board::EVENTS)).unwrap_or_default())
+    }
+}
+
+/// This process is there now, whatever the store has heard of it yet.
+fn note_this_run(live: &Live, runs: &mut Vec<NodeRun>, now_ms: i64) {
+    let node = live.recorder.node();
+    match runs.iter_mut().find(|run| run.node == node) {
+        Some(run) => run.seen_ms = now_ms,
+        None => runs.push(NodeRun { node, started_ms: live.clock.epoch_unix_ms().min(now_ms), seen_ms: now_ms }),
     }
 }
 

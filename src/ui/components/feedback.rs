@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     model::error::ApiError,
     ui::{
-        i18n::t,
+        i18n::{problem::say, t},
         icon::{Glyph, Mark},
     },
 };
@@ -89,6 +89,22 @@ pub fn explain(error: &ApiError) -> (String, String) {
         other => (t!(shell::failed), other.to_string()),
     };
     (title.to_owned(), hint)
+}
+
+/// What stands above a form whose save was refused.
+#[component]
+pub fn Trouble(
+    /// Why.
+    error: ApiError,
+) -> impl IntoView {
+    let (title, hint) = match &error {
+        ApiError::Invalid { problems } => {
+            let lines = problems.iter().map(|problem| format!("{}: {}", problem.field, say(&problem.issue)));
+            (t!(form::check_fields).to_owned(), lines.collect::<Vec<_>>().join(" · "))
+        }
+        error => explain(error),
+    };
+    view! { <div class="notice notice-bad" role="alert"><Mark glyph=Glyph::Bad/><div><p class="font-medium">{title}</p><p class="text-ink-2">{hint}</p></div></div> }.into_any()
 }
 
 /// The shape of rows to come; shows only when they take longer than 300 ms.

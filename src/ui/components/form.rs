@@ -3,6 +3,7 @@
 
 pub mod choice;
 pub mod copy;
+pub mod dialog_form;
 pub mod editor;
 pub mod field;
 pub mod input;
@@ -13,6 +14,7 @@ pub mod tags;
 
 pub use choice::{Check, Choice, Picker, Segments, Switch};
 pub use copy::{CodeBlock, CopyButton, CopyIcon};
+pub use dialog_form::{DialogForm, DialogSave};
 pub use editor::{Bound, Editor, Flag};
 pub use field::{Field, FieldNote};
 pub use input::{NumberField, PasswordField, SecretField, TextArea, TextField};
@@ -34,12 +36,16 @@ pub fn SubmitButton(
     /// Whether it may not be pressed; the reason must stand beside it.
     #[prop(into, optional)]
     off: Signal<bool>,
+    /// Id of the form it submits, where it stands outside of it.
+    #[prop(optional)]
+    form: Option<&'static str>,
     /// The words.
     children: Children,
 ) -> impl IntoView {
     view! {
         <button
             type="submit"
+            form=form
             class=class
             disabled=move || off.get()
             aria-busy=move || busy.get().then_some("true")

@@ -14,6 +14,7 @@ phrases! {
     some_failed => "some failed", "部分失败";
     many_failed => "many failed", "大量失败";
     taken_out => "taken out", "已摘除";
+    unknown => "no gateway ran", "网关未运行";
     no_traffic => "no traffic", "无流量";
     column(answered: &str, failed: &str) => "{answered} answered, {failed} failed", "成功 {answered}，失败 {failed}";
     strip_summary(answered: &str, failed: &str, out: u32) => "{answered} attempts answered, {failed} failed, taken out in {out} columns", "尝试成功 {answered} 次，失败 {failed} 次，{out} 列处于摘除状态";

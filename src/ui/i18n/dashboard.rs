@@ -20,7 +20,6 @@ phrases! {
     of_requests(share: &str) => "{share} of requests", "占请求 {share}";
     first_byte => "First byte, P95", "首字节 P95";
     total => "Total time, P95", "总耗时 P95";
-    quantiles(p50: &str, p90: &str, p99: &str) => "P50 {p50} · P90 {p90} · P99 {p99}", "P50 {p50} · P90 {p90} · P99 {p99}";
     tokens => "Tokens", "Token 数";
     tokens_unknown => "no answer told its tokens", "没有答复报告 token 数";
     in_and_out(input: &str, output: &str) => "{input} in · {output} out", "输入 {input} · 输出 {output}";

@@ -2,7 +2,7 @@
 
 use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
 
-use super::{api_keys::created::day, providers::form::Trouble};
+use super::api_keys::created::day;
 use crate::{
     api::users::{CreateUser, all_users, delete_user, reset_user_password, update_user},
     model::{
@@ -13,8 +13,11 @@ use crate::{
         clock::Clock,
         components::{
             dialog::{ConfirmDialog, Dialog, Doomed, Shape},
-            feedback::Failure,
-            form::{Choice, Editor, Field, PasswordField, SubmitButton, Switch, TextField, field::note_id},
+            feedback::{Failure, Trouble},
+            form::{
+                Choice, DialogForm, DialogSave, Editor, Field, PasswordField, SubmitButton, Switch, TextField,
+                field::note_id,
+            },
             layout::PageBar,
             status::StatusWord,
             table::{ListFrame, ListSkeleton, ListState, PER_PAGE, SortHead},
@@ -248,34 +251,13 @@ fn NewUser(on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
 /// Name, role and access of a person, and a new password for them.
 #[component]
 fn UserForm(user: User, on_close: Callback<()>, changed: Callback<()>) -> impl IntoView {
-    let toasts = Toasts::here();
     let id = user.id;
     let editor =
         Editor::new(UserPatch { display_name: user.display_name.clone(), role: user.role, enabled: user.enabled });
-    let failure = RwSignal::new(None::<ApiError>);
-    let save = Action::new(move |patch: &UserPatch| {
-        let patch = patch.clone();
-        async move {
-            failure.set(None);
-            match update_user(id, patch).await {
-                Ok(user) => {
-                    toasts.done(t!(form::saved, &user.username));
-                    changed.run(());
-                    on_close.run(());
-                }
-                Err(error) => {
-                    editor.refuse(&error);
-                    failure.set(Some(error));
-                }
-            }
-        }
+    let save = DialogSave::new(on_close, changed);
+    let submit = Callback::new(move |()| {
+        save.save(editor, move |patch| async move { update_user(id, patch).await.map(|user| user.username) });
     });
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        if let Some(patch) = editor.ready() {
-            save.dispatch(patch);
-        }
-    };
     let display =
         editor.text("display_name", |patch| patch.display_name.clone(), |patch, text| patch.display_name = text);
     let role = editor.text(
@@ -284,23 +266,15 @@ fn UserForm(user: User, on_close: Callback<()>, changed: Callback<()>) -> impl I
         |patch, word| patch.role = word.parse().unwrap_or(patch.role),
     );
     let enabled = editor.flag("enabled", |patch| patch.enabled, |patch, on| patch.enabled = on);
+    let title = t!(people::edit_title, &user.username);
+    let below = view! { <hr class="border-line"/><ResetPassword user/> }.into_any();
     view! {
-        <div class="dialog-head"><h2 id="dialog-title">{t!(people::edit_title, &user.username)}</h2></div>
-        <div class="dialog-body">
-            {move || failure.get().map(|error| view! { <Trouble error/> })}
-            <form id="user-form" class="form" on:submit=submit>
-                <TextField bound=display label=t!(door::display_name)/>
-                <Choice bound=role label=t!(people::role) options=roles()/>
-                <p class="caption">{t!(people::role_change)}</p>
-                <Switch flag=enabled label=t!(people::may_sign_in)/>
-            </form>
-            <hr class="border-line"/>
-            <ResetPassword user=user.clone()/>
-        </div>
-        <div class="dialog-foot">
-            <button type="button" class="btn btn-ghost" on:click=move |_| on_close.run(())>{t!(form::cancel)}</button>
-            <button type="submit" form="user-form" class="btn btn-primary" aria-busy=move || save.pending().get().then_some("true")>{t!(form::save)}</button>
-        </div>
+        <DialogForm id="user-form" title save on_submit=submit below>
+            <TextField bound=display label=t!(door::display_name)/>
+            <Choice bound=role label=t!(people::role) options=roles()/>
+            <p class="caption">{t!(people::role_change)}</p>
+            <Switch flag=enabled label=t!(people::may_sign_in)/>
+        </DialogForm>
     }
     .into_any()
 }

@@ -29,6 +29,7 @@ struct Shapes {
     hollow: String,
     rails: String,
     nothing: String,
+    unknown: String,
 }
 
 /// One strip. The time of a column comes from `first_ms` and `step_ms`.
@@ -82,7 +83,8 @@ pub fn StripLegend() -> impl IntoView {
             </li>
         }
     };
-    let column = |answered, failed, taken_out| ProviderColumn { answered, failed, taken_out, p95_us: 0 };
+    let column =
+        |answered, failed, taken_out| ProviderColumn { answered, failed, taken_out, ..ProviderColumn::default() };
     view! {
         <ul class="legend">
             {sample(column(1, 0, false), t!(chart::fine))}
@@ -90,6 +92,7 @@ pub fn StripLegend() -> impl IntoView {
             {sample(column(1, 2, false), t!(chart::many_failed))}
             {sample(column(0, 0, true), t!(chart::taken_out))}
             {sample(column(0, 0, false), t!(chart::no_traffic))}
+            {sample(ProviderColumn { unknown: true, ..ProviderColumn::default() }, t!(chart::unknown))}
         </ul>
     }
     .into_any()
@@ -107,6 +110,7 @@ fn drawn(shapes: Memo<Shapes>) -> AnyView {
         {path("heat-hollow", |all| &all.hollow)}
         {path("fill-bad", |all| &all.rails)}
         {path("fill-off", |all| &all.nothing)}
+        {path("heat-unknown", |all| &all.unknown)}
     }
     .into_any()
 }
@@ -116,13 +120,14 @@ fn join(a: ProviderColumn, b: ProviderColumn) -> ProviderColumn {
         answered: a.answered + b.answered,
         failed: a.failed + b.failed,
         taken_out: a.taken_out || b.taken_out,
+        unknown: a.unknown && b.unknown,
         p95_us: a.p95_us.max(b.p95_us),
     }
 }
 
 fn draw(columns: &[ProviderColumn]) -> Shapes {
-    let mut bars: [Bars; 7] = Default::default();
-    let [fine, rest, some, many, hollow, rails, nothing] = &mut bars;
+    let mut bars: [Bars; 8] = Default::default();
+    let [fine, rest, some, many, hollow, rails, nothing, unknown] = &mut bars;
     for (index, column) in columns.iter().enumerate() {
         let all = column.answered + column.failed;
         let good = if all == 0 { 1.0 } else { f64::from(column.answered) / f64::from(all) };
@@ -130,6 +135,8 @@ fn draw(columns: &[ProviderColumn]) -> Shapes {
             hollow.add(index, 0.0, 100.0);
             rails.add(index, 0.0, 8.0);
             rails.add(index, 92.0, 8.0);
+        } else if all == 0 && column.unknown {
+            unknown.add(index, 46.0, 8.0);
         } else if all == 0 {
             nothing.add(index, 92.0, 8.0);
         } else if good >= FINE {
@@ -141,8 +148,8 @@ fn draw(columns: &[ProviderColumn]) -> Shapes {
             rest.add(index, part, 100.0 - part);
         }
     }
-    let [fine, rest, some, many, hollow, rails, nothing] = bars.map(Bars::path);
-    Shapes { fine, rest, some, many, hollow, rails, nothing }
+    let [fine, rest, some, many, hollow, rails, nothing, unknown] = bars.map(Bars::path);
+    Shapes { fine, rest, some, many, hollow, rails, nothing, unknown }
 }
 
 /// A column in words.
@@ -151,7 +158,7 @@ fn tell(column: ProviderColumn) -> String {
         return t!(chart::taken_out).to_owned();
     }
     if column.answered + column.failed == 0 {
-        return t!(chart::no_traffic).to_owned();
+        return if column.unknown { t!(chart::unknown) } else { t!(chart::no_traffic) }.to_owned();
     }
     t!(chart::column, &format::count(column.answered.into()), &format::count(column.failed.into()))
 }

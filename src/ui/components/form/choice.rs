@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     editor::{Bound, Flag},
-    field::{Field, note_id},
+    field::{Field, FieldNote, note_id},
 };
 use crate::ui::{
     components::table::ListState,
@@ -103,7 +103,8 @@ pub fn Choice(
     /// Word, title, meaning.
     options: Vec<(&'static str, String, String)>,
 ) -> impl IntoView {
-    let Bound { field, value, set, .. } = bound;
+    let Bound { field, value, set, issue, .. } = bound;
+    let (note, described) = (note_id(&field), note_id(&field));
     let rows = options
         .into_iter()
         .map(|(word, title, meaning)| {
@@ -117,9 +118,10 @@ pub fn Choice(
         })
         .collect_view();
     view! {
-        <fieldset class="field">
+        <fieldset class="field" aria-describedby=described>
             <legend class="field-label mb-1.5">{label}</legend>
             <div class="grid gap-2 lg:grid-cols-2">{rows}</div>
+            <FieldNote id=note issue/>
         </fieldset>
     }
     .into_any()

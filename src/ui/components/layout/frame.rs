@@ -14,10 +14,10 @@ use super::{
 use crate::{
     model::user::Viewer,
     ui::{
+        components::feedback::Trouble,
         format,
         i18n::t,
         live::Live,
-        pages::providers::form::Trouble,
         returned::returned_to,
         session::{Known, Session, leave_for_sign_in, role_name, sign_in_address},
     },

@@ -60,7 +60,7 @@ pub fn Deliveries(
 fn card(title: &'static str, none: &'static str, lines: Vec<AnyView>) -> AnyView {
     let none = lines.is_empty().then(|| view! { <p class="caption px-4 pb-4">{none}</p> });
     view! {
-        <section class="card pb-2">
+        <section class="card">
             <div class="card-head pb-2"><h2 class="card-title">{title}</h2></div>
             <ul>{lines}</ul>
             {none}

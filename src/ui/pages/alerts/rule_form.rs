@@ -1,21 +1,14 @@
 //! The form of a rule: its kind decides which fields it has.
 
-use leptos::{ev::SubmitEvent, prelude::*};
+use leptos::prelude::*;
 
 use super::kind_word;
 use crate::{
     api::{alerts::save_rule, groups::all_groups, providers::all_providers},
-    model::{
-        alert::{AlertBoard, Rule, RuleDraft, RuleKind, Scope},
-        error::ApiError,
-    },
+    model::alert::{AlertBoard, Rule, RuleDraft, RuleKind, Scope},
     ui::{
-        components::{
-            form::{Editor, NumberField, Picker, Switch, TextField, editor::narrow},
-            toast::Toasts,
-        },
+        components::form::{DialogForm, DialogSave, Editor, NumberField, Picker, Switch, TextField, editor::narrow},
         i18n::t,
-        pages::providers::form::Trouble,
     },
 };
 
@@ -31,38 +24,19 @@ pub fn RuleForm(
     /// When something was saved.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let toasts = Toasts::here();
     let (id, revision) = rule.as_ref().map_or((None, 0), |rule| (Some(rule.id), rule.revision));
     let title = rule
         .as_ref()
         .map_or_else(|| t!(alerts::new_rule).to_owned(), |rule| t!(people::edit_title, &rule.settings.name));
     let first = rule.map_or_else(|| RuleDraft::of(RuleKind::ProviderDown), |rule| rule.settings);
     let editor = Editor::new(first);
-    let failure = RwSignal::new(None::<ApiError>);
-    let save = Action::new(move |draft: &RuleDraft| {
-        let draft = draft.clone();
-        async move {
-            failure.set(None);
+    let save = DialogSave::new(on_close, changed);
+    let submit = Callback::new(move |()| {
+        save.save(editor, move |draft| async move {
             let name = draft.name.clone();
-            match save_rule(id, revision, draft).await {
-                Ok(()) => {
-                    toasts.done(t!(form::saved, &name));
-                    changed.run(());
-                    on_close.run(());
-                }
-                Err(error) => {
-                    editor.refuse(&error);
-                    failure.set(Some(error));
-                }
-            }
-        }
+            save_rule(id, revision, draft).await.map(|()| name)
+        });
     });
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        if let Some(draft) = editor.ready() {
-            save.dispatch(draft);
-        }
-    };
     let name = editor.text("name", |draft| draft.name.clone(), |draft, text| draft.name = text);
     let kinds: Vec<(String, String)> =
         RuleKind::ALL.map(|kind| (kind.as_str().to_owned(), kind_word(kind).to_owned())).into();
@@ -81,22 +55,14 @@ pub fn RuleForm(
     let enabled = editor.flag("enabled", |draft| draft.enabled, |draft, on| draft.enabled = on);
     let chosen = Memo::new(move |_| editor.draft.with(|draft| (draft.kind, draft.scope)));
     view! {
-        <div class="dialog-head"><h2 id="dialog-title">{title}</h2></div>
-        <div class="dialog-body">
-            {move || failure.get().filter(|error| !matches!(error, ApiError::Invalid { .. })).map(|error| view! { <Trouble error/> })}
-            <form id="rule-form" class="form" on:submit=submit>
-                <TextField bound=name label=t!(form::name)/>
-                <Picker bound=kind label=t!(alerts::kind) options=kinds/>
-                {move || { let (kind, scope) = chosen.get(); fields(editor, kind, scope) }}
-                <NumberField bound=hold label=t!(alerts::hold) hint=t!(alerts::hold_hint) unit="s"/>
-                {told(editor, board)}
-                <Switch flag=enabled label=t!(form::enabled)/>
-            </form>
-        </div>
-        <div class="dialog-foot">
-            <button type="button" class="btn btn-ghost" on:click=move |_| on_close.run(())>{t!(form::cancel)}</button>
-            <button type="submit" form="rule-form" class="btn btn-primary" aria-busy=move || save.pending().get().then_some("true")>{t!(form::save)}</button>
-        </div>
+        <DialogForm id="rule-form" title save on_submit=submit>
+            <TextField bound=name label=t!(form::name)/>
+            <Picker bound=kind label=t!(alerts::kind) options=kinds/>
+            {move || { let (kind, scope) = chosen.get(); fields(editor, kind, scope) }}
+            <NumberField bound=hold label=t!(alerts::hold) hint=t!(alerts::hold_hint) unit="s"/>
+            {told(editor, board)}
+            <Switch flag=enabled label=t!(form::enabled)/>
+        </DialogForm>
     }
     .into_any()
 }

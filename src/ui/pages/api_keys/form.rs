@@ -15,6 +15,7 @@ use crate::{
         clock::Clock,
         components::{
             dialog::{Conflict, ConflictCard},
+            feedback::Trouble,
             form::{
                 Editor, Field, FieldNote, NumberField, Picker, SubmitButton, Switch, TagsField, TextField,
                 editor::narrow,
@@ -22,7 +23,6 @@ use crate::{
             toast::Toasts,
         },
         i18n::t,
-        pages::providers::form::Trouble,
         returned::returned_to,
     },
 };

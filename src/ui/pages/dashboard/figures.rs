@@ -44,10 +44,6 @@ pub fn Figures(
         series(|bucket| Some(bucket.counts.saved as f64)),
         view! { {move || saved_share().map_or_else(|| "–".to_owned(), |share| t!(dashboard::of_requests, &percent(share)))} }.into_any(),
     );
-    let quantiles = |all: Quantiles| {
-        let text = |micros| format::latency_text(micros, language());
-        t!(dashboard::quantiles, &text(all.p50_us), &text(all.p90_us), &text(all.p99_us))
-    };
     let first_byte = figure(
         t!(dashboard::first_byte),
         Signal::derive(move || data.with(|data| format::latency(data.first_byte.p95_us, language()))),
@@ -64,7 +60,7 @@ pub fn Figures(
         t!(dashboard::tokens),
         Signal::derive(move || data.with(|data| token_figure(&data.usage))),
         series(|bucket| Some(bucket.tokens as f64)),
-        view! { {move || data.with(|data| token_caption(&data.usage))} }.into_any(),
+        view! { {move || data.with(|data| token_caption(&data.usage, &data.currency))} }.into_any(),
     );
     view! { <section class="card figures">{requests}{success}{saved}{first_byte}{total}{tokens}</section> }.into_any()
 }
@@ -91,6 +87,17 @@ fn figure(
     .into_any()
 }
 
+/// `P50 388 ms · P90 1.2 s · P99 4.8 s`; a line breaks between two of them only.
+fn quantiles(all: Quantiles) -> AnyView {
+    [("P50", all.p50_us, " ·"), ("P90", all.p90_us, " ·"), ("P99", all.p99_us, "")]
+        .map(|(name, micros, end)| {
+            let pair = format!("{name} {}{end}", format::latency_text(micros, language()));
+            view! { <span class="whitespace-nowrap">{pair}</span> " " }
+        })
+        .collect_view()
+        .into_any()
+}
+
 fn success_figure(rate: Option<f64>) -> (String, &'static str) {
     rate.map_or_else(|| ("–".to_owned(), ""), |rate| (format::success_figure(rate), "%"))
 }
@@ -105,7 +112,7 @@ fn token_figure(usage: &UsageTotals) -> (String, &'static str) {
     if usage.known == 0 { ("–".to_owned(), "") } else { format::compact(usage.tokens(), language()) }
 }
 
-fn token_caption(usage: &UsageTotals) -> String {
+fn token_caption(usage: &UsageTotals, currency: &str) -> String {
     if usage.known == 0 {
         return t!(dashboard::tokens_unknown).to_owned();
     }
@@ -114,7 +121,7 @@ fn token_caption(usage: &UsageTotals) -> String {
     if usage.priced == 0 {
         return told;
     }
-    t!(dashboard::and_cost, &told, &format!("{:.2}", usage.cost_nanos as f64 / 1e9))
+    t!(dashboard::and_cost, &told, &format::cost(usage.cost_nanos, currency))
 }
 
 /// What is under way, and how many providers could take more.

@@ -36,7 +36,7 @@ use crate::{
     ui::{
         components::{
             dialog::{ConfirmDialog, Conflict, ConflictCard, Doomed},
-            feedback::SkeletonRows,
+            feedback::{SkeletonRows, Trouble},
             form::{CopyIcon, Editor, SaveBar},
             layout::{Crumb, Gone, PageBar},
             table::ListState,
@@ -46,7 +46,7 @@ use crate::{
         icon::{Icon, Mark},
         live::Live,
         origin::Origin,
-        pages::{api_keys::list::state_of_key, providers::form::Trouble},
+        pages::api_keys::list::state_of_key,
         session::Session,
     },
 };

@@ -7,12 +7,12 @@ use crate::{
     model::{error::ApiError, group::GroupDraft, name::suggest_slug},
     ui::{
         components::{
+            feedback::Trouble,
             form::{Editor, SubmitButton, TextField},
             layout::{Crumb, PageBar},
             toast::Toasts,
         },
         i18n::t,
-        pages::providers::form::Trouble,
         returned::returned_to,
     },
 };

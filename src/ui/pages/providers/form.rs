@@ -26,13 +26,12 @@ use crate::{
     ui::{
         components::{
             dialog::{Conflict, ConflictCard},
-            feedback::{SkeletonRows, explain},
+            feedback::{SkeletonRows, Trouble},
             form::{Editor, SaveBar, SecretField, SubmitButton, TextField},
             layout::{Crumb, Gone, PageBar},
             toast::Toasts,
         },
         i18n::t,
-        icon::{Glyph, Mark},
         returned::returned_to,
     },
 };
@@ -191,21 +190,6 @@ fn saving(
             }
         }
     })
-}
-
-/// What stands above a form whose save was refused.
-#[component]
-pub(crate) fn Trouble(error: ApiError) -> impl IntoView {
-    let (title, hint) = match &error {
-        ApiError::Invalid { problems } => {
-            let lines = problems
-                .iter()
-                .map(|problem| format!("{}: {}", problem.field, crate::ui::i18n::problem::say(&problem.issue)));
-            (t!(form::check_fields).to_owned(), lines.collect::<Vec<_>>().join(" · "))
-        }
-        error => explain(error),
-    };
-    view! { <div class="notice notice-bad" role="alert"><Mark glyph=Glyph::Bad/><div><p class="font-medium">{title}</p><p class="text-ink-2">{hint}</p></div></div> }.into_any()
 }
 
 #[component]

@@ -7,12 +7,11 @@ use crate::{
     model::{error::ApiError, price::PriceSheet, user::Permission},
     ui::{
         components::{
-            feedback::{Failure, SkeletonRows},
+            feedback::{Failure, SkeletonRows, Trouble},
             form::{Field, SubmitButton},
             toast::Toasts,
         },
         i18n::t,
-        pages::providers::form::Trouble,
         returned::{issue_of, refusal, returned_to},
         session::Session,
     },

@@ -6,10 +6,12 @@ use crate::{
     api::session::{ChangePassword, LogoutEverywhere},
     model::{error::ApiError, user::check_password},
     ui::{
-        components::form::{PasswordField, SubmitButton},
+        components::{
+            feedback::Trouble,
+            form::{PasswordField, SubmitButton},
+        },
         i18n::t,
         icon::Icon,
-        pages::providers::form::Trouble,
         returned::{issue_of, refusal},
         session::Session,
     },

@@ -10,14 +10,13 @@ use crate::{
     },
     ui::{
         components::{
-            feedback::explain,
+            feedback::{Trouble, explain},
             form::{Bound, Check, CodeBlock, CopyButton, Flag, TextArea},
             status::StatusWord,
             toast::Toasts,
         },
         i18n::t,
         icon::{Glyph, Icon},
-        pages::providers::form::Trouble,
     },
 };
 

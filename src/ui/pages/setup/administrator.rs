@@ -11,10 +11,12 @@ use crate::{
         user::{Role, UserDraft, check_password, check_username},
     },
     ui::{
-        components::form::{Field, PasswordField, SubmitButton, field::note_id},
+        components::{
+            feedback::Trouble,
+            form::{Field, PasswordField, SubmitButton, field::note_id},
+        },
         i18n::t,
         icon::Icon,
-        pages::providers::form::Trouble,
         returned::{issue_of, returned_to},
     },
 };

@@ -11,11 +11,14 @@ use crate::{
         name::{Slug, suggest_slug},
     },
     ui::{
-        components::form::{Field, SubmitButton, field::note_id},
+        components::{
+            feedback::Trouble,
+            form::{Field, SubmitButton, field::note_id},
+        },
         i18n::t,
         icon::Icon,
         origin::Origin,
-        pages::{api_keys::created::CreatedPanel, providers::form::Trouble},
+        pages::api_keys::created::CreatedPanel,
         returned::{refusal, returned_to},
     },
 };

@@ -7,11 +7,14 @@ use crate::{
     api::{providers::create_provider, setup::MakeFirstProvider},
     model::{error::ApiError, provider::ProviderDraft},
     ui::{
-        components::form::{Editor, SubmitButton, TextField},
+        components::{
+            feedback::Trouble,
+            form::{Editor, SubmitButton, TextField},
+        },
         i18n::t,
         icon::Icon,
         pages::providers::{
-            form::{FirstSecret, Kinds, Trouble, take_back},
+            form::{FirstSecret, Kinds, take_back},
             settings::AuthFields,
             test_panel::TestPanel,
         },
