@@ -87,6 +87,16 @@ pub async fn enable_api_key(id: ApiKeyId, enabled: bool) -> Result<ApiKey, ApiEr
     admin.api_keys().set_enabled(&who, id, enabled).await
 }
 
+/// Gives a key a new secret; it is in the answer and nowhere else. The old one is refused from then on.
+#[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/rotate")]
+pub async fn rotate_api_key(id: ApiKeyId) -> Result<CreatedKey, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::ManageApiKeys).await?;
+    let rotated = admin.api_keys().rotate(&who, id).await?;
+    session::show_once("/admin/api-keys", &rotated);
+    Ok(rotated)
+}
+
 /// Revokes a key for ever, then shows the list.
 #[server(client = Browser, prefix = "/rpc", endpoint = "api_keys/revoke")]
 pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), ApiError> {

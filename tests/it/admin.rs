@@ -159,6 +159,28 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_has_another_secret_and_is_otherwise_the_same() {
+    let stand = Stand::new().await;
+    let created = stand.admin.api_keys().create(&owner(), key_draft("ci")).await.expect("new");
+    let rotated = stand.admin.api_keys().rotate(&owner(), created.key.id).await.expect("rotated");
+    assert_ne!(rotated.secret, created.secret);
+    let stored = snapshot(&stand).await.api_keys.remove(0);
+    assert!(stored.hash.matches(&rotated.secret) && !stored.hash.matches(&created.secret));
+    assert!(rotated.secret.ends_with(&stored.key.hint[stored.key.hint.len() - 4..]), "{}", stored.key.hint);
+    let (before, after) = (created.key, rotated.key);
+    assert_eq!(
+        (after.id, &after.name, &after.scope, after.limits),
+        (before.id, &before.name, &before.scope, before.limits)
+    );
+    assert!(after.revision > before.revision);
+    let trail = stand.admin.audit().list(&owner(), None).await.expect("the trail");
+    let row = serde_json::to_string(&trail.rows[0]).expect("data");
+    assert!(row.contains("api_key.update") && !row.contains(&rotated.secret), "{row}");
+    let gone = stand.admin.api_keys().rotate(&owner(), rondo::model::id::ApiKeyId(uuid::Uuid::now_v7())).await;
+    assert!(matches!(gone, Err(ApiError::NotFound { .. })));
+}
+
+#[tokio::test]
 async fn the_last_owner_stays_and_a_new_role_ends_sessions() {
     let stand = Stand::new().await;
     let ana = stand.person("ana", Role::Owner).await;

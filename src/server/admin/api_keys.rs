@@ -104,6 +104,18 @@ impl ApiKeys<'_> {
         self.put(who, key, None, Some(revision)).await
     }
 
+    /// Gives a key a new secret, which is in the answer and nowhere else; the old one is refused from then on.
+    /// Name, scope, limits, what is used of its caps and its rows in the log stay.
+    pub async fn rotate(self, who: &Principal, id: ApiKeyId) -> ApiResult<CreatedKey> {
+        who.require(Permission::ManageApiKeys)?;
+        let secret = PlainKey::generate(&mut rand::rng());
+        let key = find(&self.0.snapshot().await?, id)?.clone();
+        let revision = key.revision;
+        let key = ApiKey { hint: secret.hint(), ..key };
+        let key = self.put(who, key, Some(secret.hash()), Some(revision)).await?;
+        Ok(CreatedKey { key, secret: secret.expose().to_owned() })
+    }
+
     /// Switches a key on or off.
     pub async fn set_enabled(self, who: &Principal, id: ApiKeyId, enabled: bool) -> ApiResult<ApiKey> {
         who.require(Permission::Operate)?;

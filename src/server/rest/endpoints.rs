@@ -145,6 +145,10 @@ endpoints! {
         let key = call.admin.api_keys().set_enabled(&call.who, call.id("API key")?, switch.enabled).await?;
         Ok(Reply::ok(&key).at(key.revision))
     };
+    POST "/api-keys/{id}/rotate" ManageApiKeys |call| {
+        let rotated = call.admin.api_keys().rotate(&call.who, call.id("API key")?).await?;
+        Ok(Reply::ok(&rotated).at(rotated.key.revision))
+    };
 
     GET "/prices" View |call| {
         let table = call.admin.prices().get(&call.who).await?;

@@ -59,6 +59,11 @@ phrases! {
     secret => "The key", "密钥";
     no_group_yet => "Make a group first: its slug is part of the address.", "请先创建分组：其标识是地址的一部分。";
 
+    rotate => "Rotate", "轮换";
+    rotate_title(name: &str) => "Rotate “{name}”?", "轮换“{name}”？";
+    rotate_says => "It gets a new secret, shown once. The old one gets 401, on every node within a second. Limits, scope and history stay.", "它会得到只显示一次的新密钥。一秒内所有节点对旧密钥返回 401。限额、范围与历史保持不变。";
+    rotate_verb => "Rotate key", "轮换密钥";
+
     revoke => "Revoke", "吊销";
     revoke_title(name: &str) => "Revoke “{name}”?", "吊销“{name}”？";
     revoke_says => "Its next request gets 401, on every node within a second. This cannot be undone.", "一秒内所有节点对其请求返回 401。此操作不可撤销。";

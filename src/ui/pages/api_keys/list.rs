@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{
-        api_keys::{EnableApiKey, get_api_key, just_created_key, list_api_keys, revoke_api_key},
+        api_keys::{EnableApiKey, get_api_key, just_created_key, list_api_keys, revoke_api_key, rotate_api_key},
         groups::all_groups,
     },
     model::{
@@ -56,7 +56,10 @@ pub fn KeyList() -> impl IntoView {
     };
     let nothing = move || view! { <NoKeys manage/> }.into_any();
     // The key that the address names may be on another page of the list, or on none.
-    let named = Memo::new(move |_| [state.word("edit"), state.word("revoke")].concat().parse::<ApiKeyId>().ok());
+    let named = Memo::new(move |_| {
+        let words = ["edit", "rotate", "revoke"].map(|word| state.word(word));
+        words.concat().parse::<ApiKeyId>().ok()
+    });
     let one = Resource::new(
         move || named.get(),
         |id| async move {
@@ -67,13 +70,15 @@ pub fn KeyList() -> impl IntoView {
         },
     );
     let created = RwSignal::new(None::<CreatedKey>);
+    // Belongs to the page: the list is read again while a rotation is under way, and its dialog drawn anew.
+    let rotating = state.dialog("rotate");
     let dialogs = move || {
         Suspend::new(async move {
             let (groups, posted, one) = (groups.await.unwrap_or_default(), posted.await, one.await);
             if let Some(posted) = posted {
                 created.set(Some(posted));
             }
-            view! { <Dialogs groups=StoredValue::new(groups) one state created/> }
+            view! { <Dialogs groups=StoredValue::new(groups) one state rotating created/> }
         })
     };
     view! {
@@ -102,6 +107,7 @@ fn Dialogs(
     // The key that the address names.
     one: Option<ApiKey>,
     state: ListState,
+    rotating: (Signal<bool>, Callback<()>),
     created: RwSignal<Option<CreatedKey>>,
 ) -> impl IntoView {
     let (creating, close_create) = state.dialog("create");
@@ -114,7 +120,7 @@ fn Dialogs(
     };
     view! {
         <Dialog open=creating on_close=close_create>{new}</Dialog>
-        {one.map(|key| view! { <DialogsOfOne key groups state created/> })}
+        {one.map(|key| view! { <DialogsOfOne key groups state rotating created/> })}
         <CreatedDialog created groups/>
     }
     .into_any()
@@ -126,11 +132,27 @@ fn DialogsOfOne(
     key: ApiKey,
     groups: StoredValue<Vec<Group>>,
     state: ListState,
+    rotating: (Signal<bool>, Callback<()>),
     created: RwSignal<Option<CreatedKey>>,
 ) -> impl IntoView {
+    let (rotating, close_rotate) = rotating;
     let (editing, close_edit) = state.dialog("edit");
     let (revoking, close_revoke) = state.dialog("revoke");
     let id = key.id;
+    let rotate: Action<(), ApiResult<()>> = Action::new(move |(): &()| async move {
+        let rotated = rotate_api_key(id).await?;
+        close_rotate.run(());
+        created.set(Some(rotated));
+        Ok(())
+    });
+    let renewed = Doomed {
+        title: t!(key::rotate_title, &key.name),
+        consequence: t!(key::rotate_says).to_owned(),
+        expected: key.name.clone(),
+        verb: t!(key::rotate_verb),
+        url: "/rpc/api_keys/rotate",
+        id: id.to_string(),
+    };
     let revoke: Action<(), ApiResult<()>> = Action::new(move |(): &()| revoke_api_key(id));
     let doomed = Doomed {
         title: t!(key::revoke_title, &key.name),
@@ -144,6 +166,7 @@ fn DialogsOfOne(
     let edit = move || view! { <KeyForm key=Some(key.get_value()) groups on_close=close_edit created/> };
     view! {
         <Dialog open=editing on_close=close_edit shape=Shape::Drawer>{edit}</Dialog>
+        <ConfirmDialog open=rotating on_close=close_rotate doomed=Signal::stored(renewed) action=rotate/>
         <ConfirmDialog open=revoking on_close=close_revoke doomed=Signal::stored(doomed) action=revoke/>
     }
     .into_any()
@@ -305,13 +328,14 @@ fn RowMenu(id: String, name: String, enabled: bool, state: ListState) -> impl In
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });
-    let (edit, revoke) = (id.clone(), id.clone());
+    let (edit, rotate, revoke) = (id.clone(), id.clone(), id.clone());
     let manage = session.may(Permission::ManageApiKeys);
     view! {
         <details class="more" name="row-menu">
             <summary class="btn btn-ghost btn-sm btn-icon" aria-label=t!(form::more_actions, &name)><Icon name="ellipsis"/></summary>
             <div class="menu">
                 {manage.then(|| view! { <a class="menu-item" href=move || state.href(&[("edit", &edit)])><Icon name="pencil"/>{t!(form::edit)}</a> })}
+                {manage.then(|| view! { <a class="menu-item" href=move || state.href(&[("rotate", &rotate)])><Icon name="refresh-cw"/>{t!(key::rotate)}</a> })}
                 {session.may(Permission::Operate).then(|| view! {
                     <ActionForm action>
                         <input type="hidden" name="id" value=id/>
