@@ -1,9 +1,11 @@
 // A real Chromium that tolerates nothing: console errors, CSP reports, failed requests and server errors are collected.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
 const RESULTS = new URL('results/', import.meta.url);
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export async function launch() {
   await mkdir(RESULTS, { recursive: true });
@@ -62,7 +64,16 @@ export function overflow(page) {
   });
 }
 
-export const shot = (page, name) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname });
+/** axe-core's findings that keep somebody from using the page; another theme only changes colours. */
+export async function barriers(page, rules) {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
+  const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { resultTypes: ['violations'], ...(runOnly && { runOnly }) }), rules);
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} — ${node.failureSummary?.split('\n')[1]?.trim()}`));
+}
+
+export const shot = (page, name, options) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname, ...options });
 
 /** Signs in through the form, and arrives on the dashboard. */
 export async function signIn(page, rondo, username, password) {

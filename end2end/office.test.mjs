@@ -2,7 +2,7 @@
 // dialogs and keys, and everything a browser without scripts can do.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertClean, hydrated, launch, open, shot, signIn } from './browser.mjs';
+import { assertClean, barriers, hydrated, launch, open, shot, signIn } from './browser.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 import { Upstream } from './upstream.mjs';
 
@@ -249,6 +249,101 @@ test('keys lead to places and to the controls of a page', async () => {
   await page.keyboard.press('/');
   assert.equal(await page.evaluate(() => document.activeElement?.type), 'search');
   await page.keyboard.press('Escape');
+  assertClean(page);
+});
+
+test('a piece of the client that does not come is said on its page, and comes when it can', async () => {
+  const pieces = await (await fetch(`${rondo.url}/pkg/__wasm_split_manifest.json`)).json();
+  const others = Object.keys(pieces).filter((name) => name !== 'routing').flatMap((name) => pieces[name]);
+  const own = pieces.routing.filter((file) => !others.includes(file));
+  assert.ok(own.length > 0, 'groups have code of their own');
+  const tab = await open(browser, { storageState: await page.context().storageState() });
+  await tab.route(({ pathname }) => own.some((file) => pathname.endsWith(`/${file}.wasm`)), (route) => route.abort());
+  await go('/admin', tab);
+  const place = (name) => tab.getByRole('navigation', { name: 'Main navigation' }).getByRole('link', { name }).first();
+  const failed = tab.getByRole('alert').filter({ hasText: 'Rondo cannot be reached' });
+  await place('Groups').click();
+  await failed.waitFor();
+  await place('Providers').click();
+  await tab.locator('tbody .name').first().waitFor();
+  await tab.keyboard.press('?');
+  await tab.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+  await tab.keyboard.press('Escape');
+  await place('Groups').click();
+  await failed.waitFor();
+  await tab.unrouteAll();
+  await failed.getByRole('link', { name: 'Try again' }).click();
+  await hydrated(tab);
+  await tab.getByRole('link', { name: 'Production' }).waitFor();
+  const faults = tab.faults.filter((fault) => /panicked|unreachable|RuntimeError/.test(fault));
+  assert.deepEqual(faults, [], 'the client lived on');
+  await tab.context().close();
+});
+
+test('the palette finds things, places and actions with the keyboard alone', async () => {
+  const palette = page.getByRole('dialog', { name: 'Search or go to' });
+  const field = palette.getByRole('combobox');
+  const summon = async (text) => {
+    await page.keyboard.press('Control+k');
+    await field.waitFor();
+    await eventually(() => field.evaluate((element) => element === document.activeElement), 'the field has the focus');
+    if (text) await page.keyboard.type(text);
+  };
+  await go('/admin');
+  await summon();
+  await palette.getByRole('option', { name: 'Audit log' }).waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await shot(page, 'palette-idle-light-1440-en');
+  await page.keyboard.type('spare-01');
+  await palette.getByRole('option', { name: /^spare-010/ }).waitFor();
+  await shot(page, 'palette-light-1440-en');
+  await page.keyboard.press('ArrowDown');
+  const chosen = palette.locator('[role=option][aria-selected=true]');
+  assert.match(await chosen.innerText(), /spare-011/);
+  assert.equal(await field.getAttribute('aria-activedescendant'), await chosen.getAttribute('id'));
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'spare-011' }).waitFor();
+  await palette.waitFor({ state: 'hidden' });
+
+  await summon('produ');
+  await palette.getByRole('option', { name: /^Production/ }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/admin\/groups\/[0-9a-f-]{36}$/);
+  await summon('audit');
+  await eventually(async () => /Audit log/.test(await palette.locator('[role=option]').last().innerText()), 'the place is listed');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${rondo.url}/admin/audit`);
+
+  await summon('spare-000');
+  await palette.getByRole('option', { name: 'Disable spare-000' }).click();
+  await page.getByText('spare-000 disabled').waitFor();
+  assert.equal((await providerNamed('spare-000')).enabled, false);
+  await button('Undo').click();
+  await eventually(async () => (await providerNamed('spare-000')).enabled, 'it is on again');
+  await summon('x');
+  await page.keyboard.press('Escape');
+  await palette.waitFor({ state: 'hidden' });
+  assertClean(page);
+});
+
+test('a rotated key is shown once, and the old secret is refused', async () => {
+  const old = await rondo.key('rotating', '--group', 'prod');
+  await go('/admin/api-keys?q=rotating');
+  await page.getByLabel('More actions for rotating').click();
+  await page.getByRole('link', { name: 'Rotate' }).click();
+  const asked = page.getByRole('dialog', { name: 'Rotate “rotating”?' });
+  await asked.getByRole('textbox').fill('rotating');
+  await asked.getByRole('button', { name: 'Rotate key' }).click();
+  const shown = page.getByRole('dialog', { name: 'Key “rotating” is ready' });
+  const fresh = await shown.getByLabel('The key').inputValue();
+  assert.notEqual(fresh, old);
+  await asked.waitFor({ state: 'hidden' });
+  await eventually(async () => (await rondo.call('prod/v1/models', { key: old })).status === 401, 'the old one is refused');
+  await eventually(async () => (await rondo.call('prod/v1/models', { key: fresh })).ok, 'the new one is taken');
+  await shown.getByLabel('I have stored this key').check();
+  await shown.getByRole('button', { name: 'Done' }).click();
+  await shown.waitFor({ state: 'hidden' });
   assertClean(page);
 });
 

@@ -2,14 +2,11 @@
 // A screen is loaded once per language; theme and width are turned on the page as it stands, as a person would.
 // The pictures are in results/.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { assertClean, hydrated, launch, open, overflow, shot, signIn } from './browser.mjs';
+import { assertClean, barriers, hydrated, launch, open, overflow, shot, signIn } from './browser.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 import { Upstream } from './upstream.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WIDTHS = [360, 390, 768, 1024, 1280, 1440, 1920];
 const heightFor = (width) => (width > 768 ? 900 : 844);
 
@@ -84,14 +81,6 @@ after(async () => {
   await Promise.all(upstreams.map((upstream) => upstream.stop()));
 });
 
-/** axe-core's findings that keep somebody from using the page; another theme only changes colours. */
-async function barriers(page, rules) {
-  const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { resultTypes: ['violations'], ...(runOnly && { runOnly }) }), rules);
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} — ${node.failureSummary?.split('\n')[1]?.trim()}`));
-}
-
 for (const language of ['en', 'zh']) {
   test(`screens: ${language}`, async () => {
     const page = await open(browser, { language });
@@ -99,7 +88,6 @@ for (const language of ['en', 'zh']) {
     /** Looks at one screen in every theme and width. */
     const look = async (name) => {
       const note = (where, found) => findings.push(...found.map((finding) => `${name}, ${where}: ${finding}`));
-      await page.evaluate(axe);
       note('light', await barriers(page));
       await shot(page, `${name}-light-1440-${language}`);
       // Colours are the same in every language.

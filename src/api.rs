@@ -14,6 +14,7 @@ pub mod preferences;
 pub mod prices;
 pub mod providers;
 pub mod requests;
+pub mod search;
 pub mod session;
 pub mod settings;
 pub mod setup;

@@ -5,6 +5,7 @@ pub mod dialog;
 pub mod feedback;
 pub mod form;
 pub mod layout;
+pub mod palette;
 pub mod shortcut;
 pub mod status;
 pub mod table;

@@ -57,6 +57,7 @@ pub mod form;
 pub mod group;
 pub mod health;
 pub mod key;
+pub mod palette;
 pub mod people;
 pub mod problem;
 pub mod provider;

@@ -13,7 +13,11 @@ use leptos::{
 };
 use leptos_router::{Lazy, LazyRoute};
 
-use super::{components::feedback::Failure, i18n::t, pages};
+use super::{
+    components::{feedback::Failure, palette::PaletteContent},
+    i18n::t,
+    pages,
+};
 use crate::model::error::ApiError;
 
 /// Pages by piece: `piece { name: Component }` makes `name()`, the view of a [`Route`](leptos_router::components::Route).
@@ -88,6 +92,17 @@ pieces! {
         audit: pages::audit::AuditPage,
         settings: pages::settings::SettingsPage,
     }
+}
+
+/// What is in the command palette, from the piece that it shares the most code with.
+#[wasm_split(routing, wasm_split_path = leptos::wasm_split, fallible)]
+fn palette() -> Result<AnyView, Unfetched> {
+    Ok(view! { <PaletteContent/> }.into_any())
+}
+
+/// The command palette; why it is not there, where its piece does not come.
+pub async fn palette_view() -> AnyView {
+    palette().await.unwrap_or_else(|_| unfetched())
 }
 
 /// A piece did not come: the server was away, or has another build by now.

@@ -21,6 +21,8 @@ pub enum Shape {
     Wide,
     /// 600 px at the right edge; the whole screen on phones.
     Drawer,
+    /// 600 px near the top: the command palette.
+    Palette,
 }
 
 impl Shape {
@@ -29,6 +31,7 @@ impl Shape {
             Self::Narrow => "dialog dialog-narrow",
             Self::Wide => "dialog",
             Self::Drawer => "dialog drawer",
+            Self::Palette => "dialog palette",
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod frame;
 pub mod gone;
 pub mod help;
 pub mod navigation;
+pub mod palette;
 pub mod switches;
 
 pub use bar::{Crumb, PageBar, StalePill};

@@ -8,18 +8,23 @@ use leptos::{ev, prelude::*};
 use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast;
 
-/// Letters after `g`, and where they lead.
-const PLACES: [(&str, &str); 9] = [
-    ("d", "/admin"),
-    ("r", "/admin/requests"),
-    ("h", "/admin/health"),
-    ("a", "/admin/alerts"),
-    ("p", "/admin/providers"),
-    ("g", "/admin/groups"),
-    ("k", "/admin/api-keys"),
-    ("u", "/admin/users"),
-    ("s", "/admin/settings"),
+/// Keys, the second of which is the letter after `g`, and where they lead.
+const PLACES: [(&[&str; 2], &str); 9] = [
+    (&["g", "d"], "/admin"),
+    (&["g", "r"], "/admin/requests"),
+    (&["g", "h"], "/admin/health"),
+    (&["g", "a"], "/admin/alerts"),
+    (&["g", "p"], "/admin/providers"),
+    (&["g", "g"], "/admin/groups"),
+    (&["g", "k"], "/admin/api-keys"),
+    (&["g", "u"], "/admin/users"),
+    (&["g", "s"], "/admin/settings"),
 ];
+
+/// The keys that lead to an address; none for most.
+pub fn keys_to(href: &str) -> &'static [&'static str] {
+    PLACES.iter().find(|(_, place)| *place == href).map_or(&[], |(keys, _)| keys.as_slice())
+}
 
 /// Listens for the whole page; draws nothing.
 #[component]
@@ -34,7 +39,7 @@ pub fn Shortcuts() -> impl IntoView {
                 return;
             }
             let key = event.key();
-            let place = PLACES.iter().find(|(letter, _)| going.get_value() && *letter == key);
+            let place = PLACES.iter().find(|(keys, _)| going.get_value() && keys[1] == key);
             going.set_value(key == "g" && place.is_none());
             if let Some((_, href)) = place {
                 event.prevent_default();

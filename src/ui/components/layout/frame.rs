@@ -9,6 +9,7 @@ use leptos_router::{
 use super::{
     help::ShortcutHelp,
     navigation::{BrandMark, SideNavigation, TabBar},
+    palette::{Palette, PaletteButton, PaletteHost},
     switches::{LanguageSwitch, SignOut, ThemeSwitch},
 };
 use crate::{
@@ -31,6 +32,7 @@ pub fn Frame() -> impl IntoView {
     }
     Session::here().ask();
     let live = Live::provide();
+    Palette::provide();
     Effect::new(move || {
         if live.signed_out.get() {
             leave_for_sign_in();
@@ -63,6 +65,7 @@ fn Rooms() -> impl IntoView {
                     </a>
                     <span class="wide-only"><ShortcutHelp/></span>
                 </div>
+                <PaletteButton/>
                 <SideNavigation/>
                 <div class="mt-auto pt-4"><RevisionLine/></div>
                 <PersonLine/>
@@ -70,6 +73,7 @@ fn Rooms() -> impl IntoView {
             <main id="content" class="min-w-0"><PlainRefusal/><Outlet/></main>
         </div>
         <TabBar/>
+        <PaletteHost/>
     }
     .into_any()
 }

@@ -47,6 +47,7 @@ fn places() -> Vec<Line> {
 
 fn actions() -> Vec<Line> {
     vec![
+        (&["Ctrl", "K"], t!(palette::open)),
         (&["/"], t!(shell::key_search)),
         (&["c"], t!(shell::key_create)),
         (&["e"], t!(form::edit)),

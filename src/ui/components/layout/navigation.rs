@@ -17,10 +17,21 @@ use crate::{
 
 /// A place in the navigation.
 #[derive(Clone, Copy)]
-struct Place {
-    href: &'static str,
-    icon: &'static str,
-    label: &'static str,
+pub struct Place {
+    /// Its address.
+    pub href: &'static str,
+    /// Lucide name.
+    pub icon: &'static str,
+    /// Its name.
+    pub label: &'static str,
+}
+
+/// Every place that the person may see, in the order of the sidebar.
+pub fn places() -> Vec<Place> {
+    let mut places = vec![dashboard(), requests(), health(), providers()];
+    places.extend(routing());
+    places.extend(operations());
+    places
 }
 
 fn dashboard() -> Place {

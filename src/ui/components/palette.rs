@@ -1,0 +1,314 @@
+//! What is in the command palette: things by name with their state, what one can do, where one can go.
+//!
+//! A combobox over a listbox (WAI-ARIA 1.2): the field keeps the focus, arrow keys move the choice, Enter
+//! presses it. Things are asked of the server one question at a time; the last word wins.
+
+mod entries;
+
+use leptos::{ev, prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
+
+use self::entries::{Does, Entry, Face, Section, sections};
+use super::{layout::palette::Palette, toast::Toasts};
+use crate::{
+    api::{
+        providers::enable_provider,
+        search::{Things, find_things},
+    },
+    model::id::ProviderId,
+    ui::{
+        i18n::t,
+        icon::{Icon, Mark},
+    },
+};
+
+/// What the server found, and for which text.
+#[derive(Clone, Default)]
+pub(super) struct Finding {
+    things: Option<Things>,
+    /// Whether the last question had no answer: places and actions still work.
+    unanswered: bool,
+}
+
+/// Field, list and keys.
+#[component]
+pub fn PaletteContent() -> impl IntoView {
+    let typed = RwSignal::new(String::new());
+    let finding = RwSignal::new(Finding::default());
+    follow(typed, finding);
+    let list = sections(typed, finding);
+    let count = Memo::new(move |_| list.with(|list| list.iter().map(|section| section.entries.len()).sum::<usize>()));
+    let chosen = RwSignal::new(0_usize);
+    // What arrives late may be shorter than what was there.
+    let active = Memo::new(move |_| chosen.get().min(count.get().saturating_sub(1)));
+    let keys = move |event: ev::KeyboardEvent| {
+        let last = count.get_untracked().saturating_sub(1);
+        let here = active.get_untracked();
+        let next = match event.key().as_str() {
+            "ArrowDown" => {
+                if here == last {
+                    0
+                } else {
+                    here + 1
+                }
+            }
+            "ArrowUp" => here.checked_sub(1).unwrap_or(last),
+            "PageUp" => 0,
+            "PageDown" => last,
+            "Enter" => {
+                event.prevent_default();
+                press(here, event.ctrl_key() || event.meta_key());
+                return;
+            }
+            _ => return,
+        };
+        event.prevent_default();
+        chosen.set(next);
+        show(next, next > here);
+    };
+    let field = NodeRef::<leptos::html::Input>::new();
+    Effect::new(move |_| {
+        if let Some(field) = field.get() {
+            let _ = field.focus();
+        }
+    });
+    let write = move |event: ev::Event| {
+        chosen.set(0);
+        typed.set(event_target_value(&event));
+    };
+    let rows = move || {
+        let mut first = 0;
+        list.get()
+            .into_iter()
+            .map(|section| {
+                let start = first;
+                first += section.entries.len();
+                group(section, start, typed, chosen, active)
+            })
+            .collect_view()
+    };
+    view! {
+        <h2 id="palette-title" class="sr-only">{t!(palette::open)}</h2>
+        <div class="palette-head">
+            <Icon name="search"/>
+            <input
+                node_ref=field
+                type="text"
+                role="combobox"
+                aria-label=t!(palette::find)
+                aria-expanded="true"
+                aria-autocomplete="list"
+                aria-controls="palette-list"
+                aria-activedescendant=move || option_id(active.get())
+                placeholder=t!(palette::find)
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                on:input=write
+                on:keydown=keys
+            />
+            <kbd class="kbd desk-only">"Esc"</kbd>
+            <Leave/>
+        </div>
+        <div id="palette-list" class="palette-list" role="listbox" aria-label=t!(palette::find)>{rows}</div>
+        <p class="sr-only" role="status">{move || t!(palette::results, count.get())}</p>
+        {move || finding.with(|finding| finding.unanswered).then(|| view! { <p class="caption px-4 pb-3">{t!(shell::unreachable)}</p> })}
+        <Foot/>
+    }
+    .into_any()
+}
+
+/// A phone has no Esc.
+#[component]
+fn Leave() -> impl IntoView {
+    let palette = Palette::here();
+    let leave = move |_| {
+        if let Some(palette) = palette {
+            palette.close();
+        }
+    };
+    view! { <button type="button" class="btn btn-ghost btn-icon phone-only" aria-label=t!(shell::close) on:click=leave><Icon name="x"/></button> }
+}
+
+#[component]
+fn Foot() -> impl IntoView {
+    view! {
+        <div class="palette-foot desk-only" aria-hidden="true">
+            <span><kbd class="kbd"><Icon name="arrow-up"/></kbd><kbd class="kbd"><Icon name="arrow-down"/></kbd>{t!(palette::move_hint)}</span>
+            <span><kbd class="kbd">"Enter"</kbd>{t!(palette::open_hint)}</span>
+            <span><kbd class="kbd">"Ctrl"</kbd><kbd class="kbd">"Enter"</kbd>{t!(palette::tab_hint)}</span>
+        </div>
+    }
+}
+
+/// Asks for things as the text changes: one question at a time, the last word wins.
+fn follow(typed: RwSignal<String>, finding: RwSignal<Finding>) {
+    let asking = StoredValue::new(false);
+    Effect::new(move |_| {
+        let mut text = typed.get();
+        if asking.get_value() {
+            return;
+        }
+        asking.set_value(true);
+        spawn_local(async move {
+            loop {
+                let answer = find_things(text.clone()).await;
+                let found = Finding { unanswered: answer.is_err(), things: answer.ok() };
+                if finding.try_set(found).is_some() {
+                    return; // The palette is closed.
+                }
+                match typed.try_get_untracked() {
+                    Some(now) if now != text => text = now,
+                    _ => break,
+                }
+            }
+            let _ = asking.try_set_value(false);
+        });
+    });
+}
+
+fn option_id(index: usize) -> String {
+    format!("palette-{index}")
+}
+
+fn option(index: usize) -> Option<web_sys::HtmlElement> {
+    document().get_element_by_id(&option_id(index))?.dyn_into().ok()
+}
+
+/// Presses an entry, or opens its address in a new tab.
+fn press(index: usize, in_new_tab: bool) {
+    let Some(element) = option(index) else { return };
+    match element.get_attribute("href") {
+        Some(href) if in_new_tab => {
+            let _ = window().open_with_url_and_target(&href, "_blank");
+        }
+        _ => element.click(),
+    }
+}
+
+/// Brings an entry into view that the keys went to.
+fn show(index: usize, downwards: bool) {
+    let Some(element) = option(index) else { return };
+    let Some(list) = document().get_element_by_id("palette-list") else { return };
+    let (entry, room) = (element.get_bounding_client_rect(), list.get_bounding_client_rect());
+    if entry.top() < room.top() || entry.bottom() > room.bottom() {
+        element.scroll_into_view_with_bool(!downwards);
+    }
+}
+
+fn group(
+    section: Section,
+    first: usize,
+    typed: RwSignal<String>,
+    chosen: RwSignal<usize>,
+    active: Memo<usize>,
+) -> AnyView {
+    let id = format!("palette-title-{first}");
+    let titled = id.clone();
+    let text = typed.get_untracked();
+    let rows = section
+        .entries
+        .into_iter()
+        .enumerate()
+        .map(|(offset, entry)| row(entry, first + offset, &text, chosen, active))
+        .collect_view();
+    view! {
+        <div role="group" aria-labelledby=titled>
+            <p id=id class="palette-title" role="presentation">{section.title}</p>
+            {rows}
+        </div>
+    }
+    .into_any()
+}
+
+fn row(entry: Entry, index: usize, text: &str, chosen: RwSignal<usize>, active: Memo<usize>) -> AnyView {
+    let (palette, toasts) = (Palette::here(), Toasts::here());
+    let close = move || {
+        if let Some(palette) = palette {
+            palette.close();
+        }
+    };
+    let selected = move || (active.get() == index).to_string();
+    let point = move |_: ev::PointerEvent| chosen.set(index);
+    let face = match entry.face {
+        Face::Icon(name) => view! { <Icon name/> }.into_any(),
+        Face::Mark(glyph) => view! { <span class="inline-flex justify-center w-4"><Mark glyph/></span> }.into_any(),
+    };
+    let keys = entry.keys.iter().map(|key| view! { <kbd class="kbd">{*key}</kbd> }).collect_view();
+    let inner = view! {
+        {face}
+        <span class="palette-name">{marked(&entry.name, text)}</span>
+        <span class="palette-note">{entry.note}</span>
+        <span class="palette-keys">{keys}</span>
+    };
+    match entry.does {
+        Does::Go(href) => {
+            let leave = move |event: ev::MouseEvent| {
+                if !event.ctrl_key() && !event.meta_key() {
+                    close();
+                }
+            };
+            view! { <a id=option_id(index) class="palette-item" role="option" tabindex="-1" href=href aria-selected=selected on:pointermove=point on:click=leave>{inner}</a> }
+                .into_any()
+        }
+        Does::Turn { id, name, on } => {
+            let turn = move |_: ev::MouseEvent| {
+                turn(id, name.clone(), on, toasts);
+                close();
+            };
+            view! { <button type="button" id=option_id(index) class="palette-item" role="option" tabindex="-1" aria-selected=selected on:pointermove=point on:click=turn>{inner}</button> }
+                .into_any()
+        }
+    }
+}
+
+/// Switches a provider, says so, and offers the way back.
+fn turn(id: ProviderId, name: String, on: bool, toasts: Toasts) {
+    spawn_local(async move {
+        if let Err(error) = enable_provider(id, on).await {
+            return toasts.failed(&error);
+        }
+        let done = if on { t!(form::enabled_thing, &name) } else { t!(form::disabled_thing, &name) };
+        let back = Callback::new(move |()| {
+            spawn_local(async move {
+                match enable_provider(id, !on).await {
+                    Ok(_) => toasts.done(t!(form::undone).to_owned()),
+                    Err(error) => toasts.failed(&error),
+                }
+            });
+        });
+        toasts.done_with_undo(done, back);
+    });
+}
+
+/// The name with the part that was typed set off.
+fn marked(name: &str, text: &str) -> AnyView {
+    match found_in(name, text.trim()) {
+        Some((start, end)) => {
+            let (before, hit, after) = (name[..start].to_owned(), name[start..end].to_owned(), name[end..].to_owned());
+            view! { {before}<mark>{hit}</mark>{after} }.into_any()
+        }
+        None => name.to_owned().into_any(),
+    }
+}
+
+/// Where a text stands in a name, without regard to the case of ASCII letters: byte positions.
+fn found_in(name: &str, text: &str) -> Option<(usize, usize)> {
+    if text.is_empty() {
+        return None;
+    }
+    let start = name.to_ascii_lowercase().find(&text.to_ascii_lowercase())?;
+    Some((start, start + text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_found_in_a_name_whatever_its_case() {
+        assert_eq!(found_in("DeepSeek 中文", "seek 中"), Some((4, 12)));
+        assert_eq!(found_in("alpha", ""), None);
+        assert_eq!(found_in("alpha", "β"), None);
+    }
+}

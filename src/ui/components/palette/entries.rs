@@ -1,0 +1,195 @@
+//! The entries of the command palette, by section.
+
+use leptos::prelude::*;
+
+use super::Finding;
+use crate::{
+    model::{
+        api_key::ApiKey,
+        group::Group,
+        health::{HealthReason, HealthState, ProviderHealth},
+        id::ProviderId,
+        provider::Provider,
+        user::Permission,
+    },
+    ui::{
+        clock::Clock,
+        components::{
+            layout::navigation::{Place, places},
+            shortcut,
+            status::{reason_text, state_glyph, state_word},
+        },
+        i18n::t,
+        icon::Glyph,
+        live::Live,
+        session::Session,
+    },
+};
+
+/// What stands before an entry.
+#[derive(Clone, Copy)]
+pub(super) enum Face {
+    /// Lucide name.
+    Icon(&'static str),
+    /// A state.
+    Mark(Glyph),
+}
+
+/// What an entry does.
+#[derive(Clone)]
+pub(super) enum Does {
+    /// Leads to an address.
+    Go(String),
+    /// Switches a provider on or off.
+    Turn {
+        /// Which one.
+        id: ProviderId,
+        /// Its name.
+        name: String,
+        /// On, or off.
+        on: bool,
+    },
+}
+
+/// One line of the list.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) face: Face,
+    pub(super) name: String,
+    /// Its state, or what tells it from others.
+    pub(super) note: String,
+    /// Keys that do the same without the palette.
+    pub(super) keys: &'static [&'static str],
+    pub(super) does: Does,
+}
+
+/// Entries under a title.
+#[derive(Clone)]
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What is to be listed for a text, once and again when the server has answered.
+pub(super) fn sections(typed: RwSignal<String>, finding: RwSignal<Finding>) -> Signal<Vec<Section>> {
+    let (session, live, clock) = (Session::here(), Live::here(), Clock::here());
+    // States as they are now; the list does not follow them while it is open, so that no line moves.
+    let states = live.snapshot.with_untracked(|snapshot| snapshot.as_ref().map(|news| news.health.clone()));
+    let states = StoredValue::new(states.unwrap_or_default());
+    Signal::derive(move || {
+        let text = typed.get().trim().to_owned();
+        let mut sections = Vec::new();
+        let mut add = |title, entries: Vec<Entry>| {
+            if !entries.is_empty() {
+                sections.push(Section { title, entries });
+            }
+        };
+        let (mut acts, title) =
+            if text.is_empty() { (Vec::new(), t!(palette::trouble)) } else { (Vec::new(), t!(shell::providers)) };
+        finding.with(|finding| {
+            let Some((providers, groups, keys)) = &finding.things else { return };
+            let rows = providers.rows.iter().map(|row| states.with_value(|all| provider(&row.provider, all, clock)));
+            add(title, rows.collect());
+            add(t!(shell::groups), groups.rows.iter().map(group).collect());
+            add(t!(shell::api_keys), keys.rows.iter().map(|one| key(one, session)).collect());
+            if let Some(row) = providers.rows.first().filter(|_| !text.is_empty()) {
+                acts = acts_on(&row.provider, session);
+            }
+        });
+        acts.extend(makers(session).into_iter().filter(|entry| holds(&entry.name, &text)));
+        add(t!(palette::actions), acts);
+        if !text.is_empty() {
+            add(t!(shell::requests), vec![requests_with(&text)]);
+        }
+        let places = places().into_iter().filter(|place| holds(place.label, &text));
+        add(t!(palette::places), places.map(to_place).collect());
+        sections
+    })
+}
+
+fn holds(name: &str, text: &str) -> bool {
+    text.is_empty() || name.to_lowercase().contains(&text.to_lowercase())
+}
+
+fn go(face: Face, name: String, note: String, href: String) -> Entry {
+    Entry { face, name, note, keys: &[], does: Does::Go(href) }
+}
+
+fn provider(provider: &Provider, states: &[ProviderHealth], clock: Clock) -> Entry {
+    let known = states.iter().find(|one| one.provider == provider.id);
+    let state = known.map_or(HealthState::unknown(provider.enabled), |one| one.state);
+    let why = known.filter(|one| one.reason != HealthReason::None);
+    let note = match why.map(|one| untrack(|| reason_text(state, &one.reason, one.factor, clock))) {
+        Some(why) => format!("{}, {why}", state_word(state)),
+        None if state == HealthState::Healthy => String::new(),
+        None => state_word(state).to_owned(),
+    };
+    go(Face::Mark(state_glyph(state)), provider.name.clone(), note, format!("/admin/providers/{}", provider.id))
+}
+
+fn group(group: &Group) -> Entry {
+    let note = if group.enabled { group.slug.to_string() } else { t!(status::disabled).to_owned() };
+    go(Face::Icon("boxes"), group.name.clone(), note, format!("/admin/groups/{}", group.id))
+}
+
+fn key(key: &ApiKey, session: Session) -> Entry {
+    let manage = session.may(Permission::ManageApiKeys);
+    let (word, of) = if manage { ("edit", key.id.to_string()) } else { ("q", encoded(&key.name)) };
+    let href = format!("/admin/api-keys?{word}={of}");
+    go(Face::Icon("key-round"), key.name.clone(), key.hint.clone(), href)
+}
+
+/// What may be done with the provider that fits best.
+fn acts_on(provider: &Provider, session: Session) -> Vec<Entry> {
+    let (id, name) = (provider.id, &provider.name);
+    let mut acts = Vec::new();
+    if session.may(Permission::ManageProviders) {
+        let title = t!(palette::edit_thing, name);
+        acts.push(go(Face::Icon("pencil"), title, String::new(), format!("/admin/providers/{id}/edit")));
+    }
+    if session.may(Permission::Operate) {
+        let on = !provider.enabled;
+        let title = if on { t!(palette::enable_thing, name) } else { t!(palette::disable_thing, name) };
+        let does = Does::Turn { id, name: name.clone(), on };
+        acts.push(Entry { face: Face::Icon("power"), name: title, note: String::new(), keys: &[], does });
+    }
+    let failed = format!("/admin/requests?outcome=failed&provider={id}");
+    acts.push(go(Face::Mark(Glyph::Bad), t!(palette::failed_on, name), String::new(), failed));
+    acts
+}
+
+/// What may be made.
+fn makers(session: Session) -> Vec<Entry> {
+    [
+        (Permission::ManageProviders, "server", t!(provider::add), "/admin/providers/new"),
+        (Permission::ManageGroups, "boxes", t!(group::add), "/admin/groups/new"),
+        (Permission::ManageApiKeys, "key-round", t!(key::create), "/admin/api-keys?create=1"),
+        (Permission::ManageAlerts, "bell", t!(alerts::add_rule), "/admin/alerts?rule=new"),
+        (Permission::ManageUsers, "users", t!(people::add), "/admin/users?create=1"),
+    ]
+    .into_iter()
+    .filter(|(permission, ..)| session.may(*permission))
+    .map(|(_, icon, name, href)| go(Face::Icon(icon), name.to_owned(), String::new(), href.to_owned()))
+    .collect()
+}
+
+fn requests_with(text: &str) -> Entry {
+    let href = format!("/admin/requests?text={}", encoded(text));
+    go(Face::Icon("scroll-text"), t!(palette::with_text, text), String::new(), href)
+}
+
+fn to_place(place: Place) -> Entry {
+    let keys = shortcut::keys_to(place.href);
+    Entry {
+        face: Face::Icon(place.icon),
+        name: place.label.to_owned(),
+        note: String::new(),
+        keys,
+        does: Does::Go(place.href.to_owned()),
+    }
+}
+
+/// A text as a value in an address.
+fn encoded(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
+}
