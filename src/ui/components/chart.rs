@@ -12,3 +12,4 @@ pub mod shape;
 pub mod share;
 pub mod spark;
 pub mod strip;
+pub mod zoom;

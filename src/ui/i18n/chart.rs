@@ -2,6 +2,8 @@
 
 phrases! {
     as_table => "Show as table", "以表格显示";
+    as_csv => "Download as CSV", "下载为 CSV";
+    whole => "Whole range", "完整时段";
     time => "Time", "时间";
     requests_name => "Requests over time: served, saved by failover, failed", "请求量随时间变化：成功、已挽回、失败";
     latency_name => "Latency over time: P50, P95 and P99", "延迟随时间变化：P50、P95 与 P99";

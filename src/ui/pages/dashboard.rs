@@ -16,6 +16,7 @@ use crate::{
     ui::{
         clock::Clock,
         components::{
+            chart::zoom::Zoom,
             feedback::{Failure, SkeletonRows},
             layout::PageBar,
         },
@@ -79,14 +80,15 @@ fn face(first: Result<Overview, ApiError>, troubled: exceptions::First, asked: M
 fn Body(overview: Overview, troubled: exceptions::First, asked: Memo<Asked>) -> impl IntoView {
     let data = RwSignal::new(overview);
     let version = follow_live(data, asked);
+    let zoom = Zoom::default();
     view! {
         <attention::Attention data/>
         <attention::Alarms/>
         <figures::Figures data/>
         <div class="grid gap-4 lg:grid-cols-12">
-            <div class="lg:col-span-8 grid"><charts::RequestsCard data/></div>
+            <div class="lg:col-span-8 grid"><charts::RequestsCard data zoom/></div>
             <div class="lg:col-span-4 grid"><traffic::Traffic data/></div>
-            <div class="lg:col-span-7 grid"><charts::LatencyCard data/></div>
+            <div class="lg:col-span-7 grid"><charts::LatencyCard data zoom/></div>
             <div class="lg:col-span-5 grid"><exceptions::Exceptions first=troubled version/></div>
         </div>
         <heat::Heat data/>

@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 
 use super::{
-    plot::{Plot, Told},
+    plot::{Figure, Plot, Told},
     requests::times,
     scale::{self, LatencyScale, Tick},
     shape,
+    zoom::Zoom,
 };
 use crate::{
     model::stats::{Bucket, Overview, Quantiles},
@@ -48,10 +49,15 @@ pub fn LatencyChart(
     /// Which latency.
     #[prop(into)]
     measure: Signal<Measure>,
+    /// The stretch that is shown.
+    #[prop(optional)]
+    zoom: Zoom,
 ) -> impl IntoView {
     let clock = Clock::here();
+    let buckets = Memo::new(move |_| overview.with(|data| data.buckets[zoom.columns(&data.buckets)].to_vec()));
+    let step_ms = Memo::new(move |_| overview.with(|data| data.step_ms));
     let quantiles = Memo::new(move |_| {
-        overview.with(|data| data.buckets.iter().map(|bucket| measure.get().of(bucket)).collect::<Vec<_>>())
+        buckets.with(|buckets| buckets.iter().map(|bucket| measure.get().of(bucket)).collect::<Vec<_>>())
     });
     let scale = Memo::new(move |_| {
         quantiles.with(|all| LatencyScale::for_values(all.iter().flat_map(|q| [q.p50_us, q.p95_us, q.p99_us])))
@@ -62,7 +68,7 @@ pub fn LatencyChart(
         let tick = |step: &u64| Tick { percent: scale.place(*step) * 100.0, label: scale::axis_latency(*step) };
         scale.steps.iter().map(tick).collect::<Vec<_>>()
     });
-    let times = Signal::derive(move || overview.with(|data| times(data, clock)));
+    let times = Signal::derive(move || buckets.with(|buckets| times(buckets, step_ms.get(), clock)));
     let nothing = Signal::derive(move || {
         let empty = quantiles.with(|all| all.iter().all(|q| q.p99_us == 0));
         empty.then(|| t!(chart::no_requests))
@@ -75,23 +81,34 @@ pub fn LatencyChart(
     let lines = LINES.map(|(_, class, pick)| view! { <path class=class d=move || path(pick)></path> });
     let names = move || quantiles.with(|all| names(all, &scale.get()));
     let tell = move |column: usize| {
-        let time = overview.with(|data| {
-            let bucket = data.buckets.get(column)?;
-            Some(scale::column_time(bucket.at_ms, data.step_ms, clock.zone(), language()))
-        });
-        let figure = |q: Quantiles| LINES.map(|(name, _, pick)| (name, "", format::latency_text(pick(&q), language())));
-        let figures = quantiles.with(|all| all.get(column).copied()).map(figure);
-        Told { time: time.unwrap_or_default(), figures: figures.map(Vec::from).unwrap_or_default(), notes: Vec::new() }
+        let Some(at_ms) = buckets.with(|buckets| buckets.get(column).map(|bucket| bucket.at_ms)) else {
+            return Told::default();
+        };
+        let all = quantiles.with(|all| all.get(column).copied()).unwrap_or_default();
+        let figure = |(name, _, pick): (&'static str, &'static str, Pick)| Figure {
+            name,
+            color: "",
+            text: format::latency_text(pick(&all), language()),
+            raw: pick(&all) as f64 / 1_000.0,
+        };
+        Told {
+            time: scale::column_time(at_ms, step_ms.get(), clock.zone(), language()),
+            span_ms: (at_ms, at_ms + step_ms.get()),
+            figures: LINES.map(figure).into(),
+            notes: Vec::new(),
+        }
     };
     view! {
         <Plot
             name=t!(chart::latency_name).to_owned()
+            file="latency-ms"
             columns=columns
             rows=rows
             base=100.0
             times=times
             tell=Callback::new(tell)
             nothing=nothing
+            zoom=zoom
             over=view! { {names} }.into_any()
         >
             {lines.into_iter().collect_view()}

@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 
 use super::{
-    plot::{Plot, Told},
+    plot::{Figure, Plot, Told},
     scale::{self, CountScale},
     shape::{Bars, PITCH, halve, visible},
+    zoom::Zoom,
 };
 use crate::{
     model::stats::{Bucket, Counts, Overview},
@@ -35,42 +36,102 @@ struct Shapes {
     out: String,
 }
 
+/// A series of the chart that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Series {
+    Served,
+    Saved,
+    Failed,
+    Out,
+}
+
+/// Which series are left out. Cheap to copy.
+#[derive(Clone, Copy, Default)]
+pub struct LeftOut(RwSignal<Vec<Series>>);
+
+impl LeftOut {
+    fn has(self, series: Series) -> bool {
+        self.0.with(|list| list.contains(&series))
+    }
+
+    fn turn(self, series: Series) {
+        self.0.update(|list| match list.iter().position(|one| *one == series) {
+            Some(at) => drop(list.remove(at)),
+            None => list.push(series),
+        });
+    }
+}
+
+/// The columns on screen, without the series that are left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Shown {
+    first: usize,
+    buckets: Vec<Bucket>,
+    out: Vec<bool>,
+    /// Whether the last column is the one that is not over yet.
+    to_now: bool,
+}
+
+impl Shown {
+    fn of(data: &Overview, zoom: Zoom, left_out: LeftOut) -> Self {
+        let columns = zoom.columns(&data.buckets);
+        let keep = |series: Series, count: u64| if left_out.has(series) { 0 } else { count };
+        let mask = |bucket: &Bucket| {
+            let counts = bucket.counts;
+            let served = keep(Series::Served, counts.served);
+            let (saved, failed) = (keep(Series::Saved, counts.saved), keep(Series::Failed, counts.failed));
+            Bucket { counts: Counts { served, saved, failed, ..counts }, ..*bucket }
+        };
+        let (first, to_now) = (columns.start, columns.end == data.buckets.len());
+        let mut out = taken_out(data);
+        if left_out.has(Series::Out) {
+            out.fill(false);
+        }
+        Self {
+            first,
+            buckets: data.buckets[columns.clone()].iter().map(mask).collect(),
+            out: out[columns].to_vec(),
+            to_now,
+        }
+    }
+}
+
 /// The chart. Columns are requests as clients saw them.
 #[component]
 pub fn RequestsChart(
     /// The data.
     #[prop(into)]
     overview: Signal<Overview>,
+    /// The stretch that is shown.
+    #[prop(optional)]
+    zoom: Zoom,
+    /// Series that are not.
+    #[prop(optional)]
+    left_out: LeftOut,
 ) -> impl IntoView {
     let clock = Clock::here();
-    let scale = Memo::new(move |_| overview.with(|data| CountScale::for_max(largest(&data.buckets))));
-    let wide = Memo::new(move |_| overview.with(|data| draw(&data.buckets, &taken_out(data))));
-    let narrow = Memo::new(move |_| {
-        overview.with(|data| {
-            let out = halve(&taken_out(data), |a, b| a || b);
-            draw(&halve(&data.buckets, join), &out)
-        })
-    });
-    let columns = Memo::new(move |_| overview.with(|data| data.buckets.len()));
+    let shown = Memo::new(move |_| overview.with(|data| Shown::of(data, zoom, left_out)));
+    let scale = Memo::new(move |_| shown.with(|shown| CountScale::for_max(largest(&shown.buckets))));
+    let wide = Memo::new(move |_| shown.with(|shown| draw(&shown.buckets, &shown.out)));
+    let narrow =
+        Memo::new(move |_| shown.with(|shown| draw(&halve(&shown.buckets, join), &halve(&shown.out, |a, b| a || b))));
+    let columns = Memo::new(move |_| shown.with(|shown| shown.buckets.len()));
     let narrow_columns = move || columns.get().div_ceil(2);
     let rows = Signal::derive(move || scale::count_ticks(&scale.get(), BASE, language()));
-    let times = Signal::derive(move || overview.with(|data| times(data, clock)));
+    let step_ms = Memo::new(move |_| overview.with(|data| data.step_ms));
+    let times = Signal::derive(move || shown.with(|shown| times(&shown.buckets, step_ms.get(), clock)));
     let nothing = Signal::derive(move || overview.with(|data| data.counts.total == 0).then(|| t!(chart::no_requests)));
+    let hatch = move || shown.with(|shown| if shown.to_now { partial(shown.buckets.len()) } else { String::new() });
     let over = view! {
         <span class="tick-y" style="top:91.5%">{t!(chart::failed_lane)}</span>
-        <span class="plot-partial" style=move || partial(columns.get())></span>
+        <span class="plot-partial" style=hatch></span>
     };
+    let tell = Callback::new(move |column: usize| {
+        let first = shown.with(|shown| shown.first);
+        overview.with(|data| tell(data, first + column, clock))
+    });
     view! {
-        <Plot
-            name=t!(chart::requests_name).to_owned()
-            columns=columns
-            rows=rows
-            base=BASE
-            times=times
-            tell=Callback::new(move |column| overview.with(|data| tell(data, column, clock)))
-            nothing=nothing
-            over=over.into_any()
-        >
+        <Plot name=t!(chart::requests_name).to_owned() file="requests" columns=columns rows=rows base=BASE times=times tell=tell nothing=nothing zoom=zoom over=over.into_any()>
             <g class="desk-only">{drawn(wide)}</g>
             <svg
                 class="phone-only"
@@ -88,15 +149,22 @@ pub fn RequestsChart(
     .into_any()
 }
 
-/// The meaning of the colours.
+/// The meaning of the colours; each leaves its series out, and brings it back.
 #[component]
-pub fn RequestsLegend() -> impl IntoView {
+pub fn RequestsLegend(
+    /// Series that are not shown.
+    left_out: LeftOut,
+) -> impl IntoView {
+    let entry = |series: Series, swatch: &'static str, word: &'static str| {
+        let shown = move || (!left_out.has(series)).to_string();
+        view! { <li><button type="button" class="legend-entry" aria-pressed=shown on:click=move |_| left_out.turn(series)><span class=swatch></span>{word}</button></li> }
+    };
     view! {
         <ul class="legend">
-            <li><span class="swatch bg-served"></span>{t!(status::served)}</li>
-            <li><span class="swatch bg-info"></span>{t!(status::saved)}</li>
-            <li><span class="swatch bg-bad w-[4px]!"></span>{t!(status::failed)}</li>
-            <li><span class="swatch bg-bad h-[3px]! w-[12px]! rounded-full!"></span>{t!(chart::provider_out)}</li>
+            {entry(Series::Served, "swatch bg-served", t!(status::served))}
+            {entry(Series::Saved, "swatch bg-info", t!(status::saved))}
+            {entry(Series::Failed, "swatch bg-bad w-[4px]!", t!(status::failed))}
+            {entry(Series::Out, "swatch bg-bad h-[3px]! w-[12px]! rounded-full!", t!(chart::provider_out))}
         </ul>
     }
     .into_any()
@@ -161,26 +229,23 @@ fn partial(columns: usize) -> String {
     format!("left:{:.2}%;width:{width:.2}%;height:{BASE}%", 100.0 - width)
 }
 
-/// Words of the time axis of an overview.
-pub fn times(data: &Overview, clock: Clock) -> Vec<scale::Tick> {
-    let Some(first) = data.buckets.first() else { return Vec::new() };
-    scale::time_ticks(first.at_ms, data.step_ms, data.buckets.len(), clock.zone(), language())
+/// Words of the time axis under these columns.
+pub(super) fn times(buckets: &[Bucket], step_ms: i64, clock: Clock) -> Vec<scale::Tick> {
+    let Some(first) = buckets.first() else { return Vec::new() };
+    scale::time_ticks(first.at_ms, step_ms, buckets.len(), clock.zone(), language())
 }
 
 fn tell(data: &Overview, column: usize, clock: Clock) -> Told {
     let Some(bucket) = data.buckets.get(column) else { return Told::default() };
     let counts = bucket.counts;
-    let mut figures = vec![
-        (t!(status::served), "var(--color-served)", format::count(counts.served)),
-        (t!(status::saved_by_failover), "var(--color-info)", format::count(counts.saved)),
-        (t!(status::failed), "var(--color-bad)", format::count(counts.failed)),
+    let figure = |name, color, count: u64| Figure { name, color, text: format::count(count), raw: count as f64 };
+    let figures = vec![
+        figure(t!(status::served), "var(--color-served)", counts.served),
+        figure(t!(status::saved_by_failover), "var(--color-info)", counts.saved),
+        figure(t!(status::failed), "var(--color-bad)", counts.failed),
+        figure(t!(status::rate_limited), "", counts.rate_limited),
+        figure(t!(chart::clients), "", counts.client),
     ];
-    if counts.rate_limited > 0 {
-        figures.push((t!(status::rate_limited), "", format::count(counts.rate_limited)));
-    }
-    if counts.client > 0 {
-        figures.push((t!(chart::clients), "", format::count(counts.client)));
-    }
     let inside = bucket.at_ms..bucket.at_ms + data.step_ms;
     let note = |event: &crate::model::health::HealthEvent| {
         let name =
@@ -189,5 +254,10 @@ fn tell(data: &Overview, column: usize, clock: Clock) -> Told {
         Some(t!(chart::event, name, state_word(event.state), &at))
     };
     let notes = data.events.iter().filter(|event| inside.contains(&event.at_ms)).filter_map(note).take(4).collect();
-    Told { time: scale::column_time(bucket.at_ms, data.step_ms, clock.zone(), language()), figures, notes }
+    Told {
+        time: scale::column_time(bucket.at_ms, data.step_ms, clock.zone(), language()),
+        span_ms: (bucket.at_ms, bucket.at_ms + data.step_ms),
+        figures,
+        notes,
+    }
 }

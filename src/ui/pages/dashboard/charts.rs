@@ -7,7 +7,8 @@ use crate::{
     ui::{
         components::chart::{
             latency::{LatencyChart, Measure},
-            requests::{RequestsChart, RequestsLegend},
+            requests::{LeftOut, RequestsChart, RequestsLegend},
+            zoom::Zoom,
         },
         components::layout::StalePill,
         format,
@@ -20,7 +21,10 @@ use crate::{
 pub fn RequestsCard(
     /// The data.
     data: RwSignal<Overview>,
+    /// The stretch that the charts show.
+    zoom: Zoom,
 ) -> impl IntoView {
+    let left_out = LeftOut::default();
     let now = move |data: &Overview| {
         let rate = t!(dashboard::rate_now, &format::rate(data.rate_now));
         format!("{rate} · {}", super::figures::in_flight(data))
@@ -32,10 +36,10 @@ pub fn RequestsCard(
                 <h2 class="card-title">{t!(dashboard::requests_chart)}</h2>
                 <span class="caption">{rate}</span>
                 <StalePill/>
-                <div class="ml-auto desk-only"><RequestsLegend/></div>
+                <div class="ml-auto desk-only"><RequestsLegend left_out/></div>
             </div>
-            <RequestsChart overview=data/>
-            <div class="px-4 pb-4 -mt-2 phone-only"><RequestsLegend/></div>
+            <RequestsChart overview=data zoom left_out/>
+            <div class="px-4 pb-4 -mt-2 phone-only"><RequestsLegend left_out/></div>
         </section>
     }
     .into_any()
@@ -46,6 +50,8 @@ pub fn RequestsCard(
 pub fn LatencyCard(
     /// The data.
     data: RwSignal<Overview>,
+    /// The stretch that the charts show.
+    zoom: Zoom,
 ) -> impl IntoView {
     let measure = RwSignal::new(Measure::FirstByte);
     let tab = move |which: Measure, word: &'static str| {
@@ -62,7 +68,7 @@ pub fn LatencyCard(
                     {tab(Measure::Total, t!(dashboard::total_tab))}
                 </div>
             </div>
-            <div class="pr-4 grow flex flex-col"><LatencyChart overview=data measure/></div>
+            <div class="pr-4 grow flex flex-col"><LatencyChart overview=data measure zoom/></div>
         </section>
     }
     .into_any()
