@@ -62,7 +62,7 @@ pub fn pages(options: &LeptosOptions, provide: impl Fn() + Clone + Send + Sync +
         .leptos_routes_with_context(options, routes, context, document)
         .fallback(move |request: Request| {
             let nowhere = nowhere.clone();
-            async move { if is_lost(&request) { lost(nowhere(request).await) } else { asset(request).await } }
+            async move { if is_lost(&request) { nowhere(request).await.into_response() } else { asset(request).await } }
         })
         .with_state(options.clone())
 }
@@ -82,16 +82,11 @@ pub fn around(pages: Router, sessions: &Sessions) -> Router {
         .layer(from_fn_with_state(sessions.clone(), know_viewer))
 }
 
-/// Whether a person's browser asks for a page that does not exist.
+/// Whether a person's browser asks for a page that does not exist: its status comes from the page, which tells that.
 fn is_lost(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let page = request.method() == Method::GET && accept.contains("text/html");
     page && Site::get(request.uri().path().trim_start_matches('/')).is_none()
-}
-
-/// The page that says so.
-fn lost(page: impl IntoResponse) -> Response {
-    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 /// Language, theme and zone from the cookies of this request, before anything is rendered.

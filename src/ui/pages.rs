@@ -4,6 +4,8 @@ pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod dashboard;
+#[cfg(debug_assertions)]
+pub mod gallery;
 pub mod groups;
 pub mod health;
 pub mod login;
