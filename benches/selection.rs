@@ -84,6 +84,7 @@ fn group(strategy: Strategy, count: usize) -> table::Group {
         outcome_rules: Vec::new(),
         websocket: false,
         stream_usage: true,
+        log_bodies: false,
         members: providers.iter().map(member).collect(),
         revision: 1,
         created_at_ms: 0,

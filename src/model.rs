@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod api_key;
 pub mod audit;
+pub mod body;
 pub mod drill;
 pub mod error;
 pub mod event;

@@ -245,6 +245,7 @@ fn group(provider: ProviderId) -> Group {
         outcome_rules: draft.outcome_rules,
         websocket: draft.websocket,
         stream_usage: draft.stream_usage,
+        log_bodies: draft.log_bodies,
         members: vec![Member { provider, priority: 100, tier: 1 }],
         revision: 1,
         created_at_ms: 0,

@@ -4,6 +4,7 @@ use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::browser::Browser;
 use crate::model::{
+    body::RequestBodies,
     error::ApiError,
     id::RequestId,
     request_log::{ExportProgress, LogLine, LogPage, RequestCount, RequestDetail, RequestFilter},
@@ -65,4 +66,12 @@ pub async fn get_request(id: RequestId) -> Result<RequestDetail, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
     admin.requests().get(&who, id).await
+}
+
+/// The bodies of a request as they are kept, laid out to be read. Noted in the audit trail.
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/bodies")]
+pub async fn get_bodies(id: RequestId) -> Result<RequestBodies, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::ReadBodies).await?;
+    admin.requests().show_bodies(&who, id).await
 }

@@ -46,6 +46,9 @@ pub struct ApiKey {
     pub path_policy: Option<PathPolicy>,
     /// Globs of models it may ask for; empty allows all.
     pub models: Vec<String>,
+    /// Keep the bodies of its requests and answers beside the request log, whatever the group says.
+    #[serde(default)]
+    pub log_bodies: bool,
     /// Last use, unix milliseconds, to the minute.
     pub last_used_at_ms: Option<i64>,
     /// What it used of its caps; `None` where nothing was counted, because it has none or was not used.
@@ -143,6 +146,9 @@ pub struct ApiKeyDraft {
     /// Globs of models it may ask for.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Keep the bodies of its requests and answers beside the request log, whatever the group says.
+    #[serde(default)]
+    pub log_bodies: bool,
 }
 
 impl Default for ApiKeyDraft {
@@ -156,6 +162,7 @@ impl Default for ApiKeyDraft {
             allowed_ips: Vec::new(),
             path_policy: None,
             models: Vec::new(),
+            log_bodies: false,
         }
     }
 }
@@ -171,6 +178,7 @@ impl From<&ApiKey> for ApiKeyDraft {
             allowed_ips: key.allowed_ips.clone(),
             path_policy: key.path_policy.clone(),
             models: key.models.clone(),
+            log_bodies: key.log_bodies,
         }
     }
 }
@@ -248,6 +256,7 @@ mod tests {
             allowed_ips: vec![],
             path_policy: None,
             models: vec![],
+            log_bodies: false,
             last_used_at_ms: None,
             used: None,
             revision: 1,

@@ -202,6 +202,8 @@ pub struct Group {
     pub websocket: bool,
     /// Ask for the usage of streams whose client does not, where the kind is `llm`.
     pub stream_usage: bool,
+    /// Keep the bodies of its requests and answers beside the request log.
+    pub log_bodies: bool,
     /// Members in their order.
     pub members: Vec<Member>,
     /// Revision of the configuration that last changed this record.
@@ -259,6 +261,9 @@ pub struct GroupDraft {
     /// Ask for the usage of streams whose client does not, where the kind is `llm`.
     #[serde(default = "yes")]
     pub stream_usage: bool,
+    /// Keep the bodies of its requests and answers beside the request log.
+    #[serde(default)]
+    pub log_bodies: bool,
     /// Members in their order; those missing here leave the group.
     #[serde(default)]
     pub members: Vec<Member>,
@@ -282,6 +287,7 @@ impl Default for GroupDraft {
             outcome_rules: Vec::new(),
             websocket: false,
             stream_usage: true,
+            log_bodies: false,
             members: Vec::new(),
         }
     }
@@ -305,6 +311,7 @@ impl From<&Group> for GroupDraft {
             outcome_rules: group.outcome_rules.clone(),
             websocket: group.websocket,
             stream_usage: group.stream_usage,
+            log_bodies: group.log_bodies,
             members: group.members.clone(),
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    body::BodyNote,
     id::{ApiKeyId, CredentialId, DrillId, GroupId, ProviderId, RequestId},
     usage::Usage,
 };
@@ -323,6 +324,9 @@ pub struct RequestDetail {
     pub user_agent: String,
     /// Every attempt, in order.
     pub attempts: Vec<Attempt>,
+    /// What became of its bodies; `None` where nobody asked to keep them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<BodyNote>,
 }
 
 /// What to show of the log.

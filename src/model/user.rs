@@ -48,6 +48,8 @@ pub enum Permission {
     Transfer,
     /// Read the audit trail.
     ReadAudit,
+    /// Read the bodies of requests that were kept: what people wrote. Each reading is audited.
+    ReadBodies,
     /// Manage people and their roles.
     ManageUsers,
     /// Change system settings, rotate the encryption key.
@@ -68,7 +70,8 @@ impl Role {
             | Permission::ManageApiKeys
             | Permission::ManageAlerts
             | Permission::Transfer
-            | Permission::ReadAudit => Self::Admin,
+            | Permission::ReadAudit
+            | Permission::ReadBodies => Self::Admin,
             Permission::ManageUsers | Permission::ManageSystem => Self::Owner,
         };
         self >= least

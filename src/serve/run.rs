@@ -182,7 +182,7 @@ impl BackOffice {
 /// Everything that runs beside requests.
 fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hub: live::Hub) -> Tasks {
     let mut tasks = Tasks::new();
-    let stop = tasks.stop();
+    let (stop, bodies) = (tasks.stop(), plane.recorder.body_writer());
     tasks.spawn(desk(&foundation, &plane, hub.clone()).run(stop.clone()));
     tasks.spawn(hub.run(plane.watch.revision(), stop.clone()));
     tasks.spawn(plane.watch.run(stop.clone()));
@@ -208,6 +208,9 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     }
     let drills = tasks.note_drills(foundation.store.clone(), plane.recorder.clone(), plane.routing.clone());
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock, drills);
+    if let Some(writer) = bodies {
+        tasks.write_bodies(writer, foundation.store.clone());
+    }
     tasks.write_log(plane.writer, foundation.store);
     tasks
 }
@@ -238,6 +241,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         replay_limit: settings.gateway.replay_limit,
         replay_budget: settings.gateway.replay_budget,
         max_in_flight: settings.gateway.max_in_flight,
+        log_body_limit: settings.log.body_limit,
         trusted_proxies: settings.web.trusted_proxies.clone(),
         body_patience: settings.web.patience.body,
         sampler: settings.telemetry.as_ref().filter(|_| otel::BUILT).map(|telemetry| telemetry.sampler),

@@ -104,7 +104,7 @@ impl Seeds {
             usage: (status == 200).then(|| self.usage()),
             cost_nanos: (status == 200).then(|| self.below(40_000_000) as i64),
         };
-        RequestDetail { row, user_agent: "OpenAI/Python 1.99.1".to_owned(), attempts }
+        RequestDetail { row, user_agent: "OpenAI/Python 1.99.1".to_owned(), attempts, bodies: None }
     }
 
     /// How it ended: 95.5 of 100 were served by the provider they met first.

@@ -14,7 +14,7 @@ use crate::{
     server::{
         health::{board::Board, clock::Clock, probe::Checker},
         limit::local::Limiter,
-        record::{Recorder, writer::Writer},
+        record::{Recorder, bodies::BodyWriter, writer::Writer},
         routing::Routing,
         store::Store,
     },
@@ -115,6 +115,12 @@ impl Tasks {
 
     /// Writes the request log until the end, and what is queued then.
     pub(crate) fn write_log(&mut self, writer: Writer, store: Store) {
+        let stop = self.stop();
+        self.spawn(async move { writer.run(store, async move { stop.cancelled().await }).await });
+    }
+
+    /// Writes bodies of requests until the end, and what is queued then.
+    pub(crate) fn write_bodies(&mut self, writer: BodyWriter, store: Store) {
         let stop = self.stop();
         self.spawn(async move { writer.run(store, async move { stop.cancelled().await }).await });
     }

@@ -29,6 +29,7 @@ impl Tasks {
     pub(crate) fn keep_house(&mut self, store: &Store, recorder: &Recorder, log: &Log) {
         self.spawn(note_uses(store.clone(), recorder.clone(), self.stop()));
         store.limit_request_log(LogLimits { days: log.request_days, bytes: log.request_bytes });
+        store.limit_bodies(LogLimits { days: log.body_days, bytes: log.body_bytes });
         let (store, stop) = (store.clone(), self.stop());
         self.spawn(async move {
             match stop.run_until_cancelled(store.move_old_requests()).await {
@@ -64,6 +65,10 @@ pub async fn tidy(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     }
     if store.merge_requests().await? {
         tracing::debug!("a part of the request log was packed anew");
+    }
+    let gone = store.trim_bodies(now_ms).await?;
+    if gone > 0 {
+        tracing::info!(segments = gone, "the oldest bodies of requests were dropped");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod connection;
 mod drills;
 mod groups;
 mod insight;
+mod layout;
 mod paging;
 mod passwords;
 mod plain;

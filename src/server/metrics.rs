@@ -112,6 +112,11 @@ impl Sources {
         out.sample(&[], self.recorder.queued_rows() as f64);
         out.family("rondo_log_rows_dropped_total", Kind::Counter, "Rows of the request log that were lost.");
         out.sample(&[], self.recorder.dropped_rows() as f64);
+        out.family("rondo_body_queue_bytes", Kind::Gauge, "Bytes of bodies that wait to be written.");
+        out.sample(&[], self.recorder.queued_body_bytes() as f64);
+        let help = "Requests whose bodies were to be kept and were lost.";
+        out.family("rondo_bodies_dropped_total", Kind::Counter, help);
+        out.sample(&[], self.recorder.dropped_bodies() as f64);
         let help = "Series that statistics added up as others, because a period had too many.";
         out.family("rondo_statistics_merged_total", Kind::Counter, help);
         out.sample(&[], self.recorder.merged_series() as f64);

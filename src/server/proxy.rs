@@ -16,6 +16,7 @@ pub mod attempt;
 pub mod authenticate;
 pub mod authorize;
 pub mod call;
+pub mod capture;
 pub mod dialect;
 pub mod drill;
 pub mod entry;
@@ -56,6 +57,7 @@ use self::{
     attempt::{Answered, Ask, Content},
     authenticate::Caller,
     call::Call,
+    capture::Capture,
     dialect::Dialect,
     entry::Entry,
     error::ProxyError,
@@ -92,6 +94,8 @@ pub struct ProxySettings {
     pub replay_budget: u64,
     /// Requests in flight at the same time.
     pub max_in_flight: u32,
+    /// Bytes of each body that are taken for the log, where a group or a key asks for bodies.
+    pub log_body_limit: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a client may take for the next part of its body.
@@ -246,6 +250,9 @@ impl Shared {
             written.decision = admit::look(&self.limiter, &caller, self.settings.default_rpm, now_ns);
         })?;
         entry.set_group(&group);
+        if group.log_bodies || caller.key().is_some_and(|key| key.log_bodies) {
+            entry.bodies = Some(Capture::begin(self.settings.log_body_limit, &call.headers));
+        }
         written.group = Some(group.clone());
         if call.websocket.is_some() && !group.websocket {
             return Err(ProxyError::UpgradeNotAllowed.into());
@@ -259,7 +266,11 @@ impl Shared {
             replay: settings.replay_limit,
             patience: settings.body_patience,
         };
-        let payload = inbound::receive(body, limits, &self.replay_budget).await?;
+        let tee = entry.bodies.as_mut().map(|bodies| bodies.tee());
+        let payload = inbound::receive(body, limits, &self.replay_budget, tee).await?;
+        if let (Some(bodies), Some(whole)) = (&mut entry.bodies, payload.whole()) {
+            bodies.asked(whole);
+        }
         entry.request_bytes = Some(payload.seen.clone());
         let wish = payload.whole().map(|whole| Wish::read(&call.headers, call.tail(), whole)).unwrap_or_default();
         let model = wish.model;
@@ -335,6 +346,7 @@ impl Shared {
         let (provider, attempts) = (&candidate.provider, entry.attempts.len());
         entry.first_byte(head.status.as_u16());
         entry.streamed = attempt::is_event_stream(&head.headers);
+        entry.answers(&head.headers);
         let sieve = self.read_usage(&head, call, group, injected, &mut entry);
         headers::from_provider(&mut head.headers, head.status.is_success());
         if sieve.is_some() {
@@ -363,6 +375,8 @@ impl Shared {
         let provider = reply.candidate.provider.clone();
         let mut head = reply.answered.head;
         entry.first_byte(head.status.as_u16());
+        // Frames of both directions, masked: no body to be kept.
+        entry.bodies = None;
         headers::from_provider(&mut head.headers, true);
         headers::name_provider(&mut head.headers, group, &provider, reply.response_time_ms, entry.attempts.len());
         websocket::ask(&mut head.headers);
@@ -416,6 +430,7 @@ impl Shared {
 /// The gateway's own answer.
 fn refuse(error: &ProxyError, mut entry: Box<Entry>) -> Response<ReplyBody> {
     entry.refused(error.status().as_u16(), error.code());
+    entry.answers_as("application/json");
     error.to_response(entry.id, entry.attempts.len()).map(|bytes| ReplyBody::own(bytes, Some(entry)))
 }
 
@@ -448,6 +463,7 @@ fn preflight(call: &Call, group: Option<&Arc<Group>>) -> Option<Arc<Group>> {
 
 fn answer_models(list: Bytes, mut entry: Box<Entry>) -> Response<ReplyBody> {
     entry.first_byte(StatusCode::OK.as_u16());
+    entry.answers_as("application/json");
     let mut response = Response::new(ReplyBody::own(list, Some(entry)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -4,6 +4,7 @@
 //! offers its row to the [`writer`]'s bounded queue; a row that does not fit is dropped and counted,
 //! and the statistics do not notice. They go to the store by themselves, as sums ([`keep`]).
 
+pub mod bodies;
 mod cell;
 mod drills;
 pub mod histogram;
@@ -12,6 +13,7 @@ pub mod inquiry;
 mod intake;
 pub mod keep;
 mod ledger;
+pub mod redact;
 pub mod rollup;
 pub mod tail;
 pub mod totals;
@@ -26,6 +28,7 @@ use tokio::sync::{broadcast, mpsc};
 
 pub use self::rollup::window::Window;
 use self::{
+    bodies::{BodyQueue, BodyWriter, TakenBodies},
     drills::Drills,
     history::History,
     intake::{Intake, MINUTE_MS},
@@ -78,6 +81,7 @@ struct Shared {
     /// Held to add a row or to copy those that wait.
     history: Mutex<History>,
     tail: Tail,
+    bodies: BodyQueue,
     in_flight: AtomicU32,
     /// Rows lost since start.
     dropped: AtomicU64,
@@ -120,6 +124,7 @@ impl Recorder {
             }),
             history: Mutex::default(),
             tail: Tail::default(),
+            bodies: BodyQueue::default(),
             in_flight: AtomicU32::new(0),
             dropped: AtomicU64::new(0),
             listener: OnceLock::new(),
@@ -139,13 +144,24 @@ impl Recorder {
 
     /// Takes note of a request that ended. Never blocks, never awaits.
     pub fn record(&self, detail: RequestDetail) {
-        self.record_traced(detail, None);
+        self.record_with(detail, None, None);
     }
 
-    /// The same for one that has a place in a trace.
-    pub fn record_traced(&self, detail: RequestDetail, trace: Option<Trace>) {
+    /// The same with the request's place in a trace, and with its bodies where somebody asked to keep them. They
+    /// are the first to be dropped, when half of the rows' queue is taken or too many bytes wait; the row says
+    /// whether they were.
+    pub fn record_with(&self, mut detail: RequestDetail, trace: Option<Trace>, bodies: Option<Box<TakenBodies>>) {
         self.shared.intake.add(&detail);
         self.shared.drills.add(&detail);
+        let place = self.rows.try_reserve();
+        match (bodies, &place) {
+            (None, _) => {}
+            (Some(_), Err(_)) => self.shared.bodies.lose(1),
+            (Some(bodies), Ok(_)) => {
+                let rows_have_room = self.rows.capacity() >= self.rows.max_capacity() / 2;
+                detail.bodies = Some(self.shared.bodies.offer(detail.row.id, bodies, rows_have_room));
+            }
+        }
         // One allocation for the queue, the tail and the batch: a row is half a kilobyte.
         let detail = Arc::new(detail);
         if let Some(listener) = self.shared.listener.get()
@@ -153,9 +169,25 @@ impl Recorder {
         {
             self.shared.untold.fetch_add(1, Relaxed);
         }
-        if self.rows.try_send(detail).is_err() {
-            self.shared.lose(1);
+        match place {
+            Ok(place) => place.send(detail),
+            Err(_) => self.shared.lose(1),
         }
+    }
+
+    /// What writes bodies, for whoever asks first: run it beside the writer of rows.
+    pub fn body_writer(&self) -> Option<BodyWriter> {
+        self.shared.bodies.writer()
+    }
+
+    /// Requests whose bodies were lost since start.
+    pub fn dropped_bodies(&self) -> u64 {
+        self.shared.bodies.dropped()
+    }
+
+    /// Bytes of bodies that wait to be written or are being written.
+    pub fn queued_body_bytes(&self) -> u64 {
+        self.shared.bodies.waiting()
     }
 
     /// Counts a request in flight until the guard is dropped.

@@ -44,7 +44,7 @@ pub use self::{
     health_history::{HealthRow, NodeRun},
     migrate::MigrationStatus,
     provider::StoredProvider,
-    request_log::{Found, Gap, Lane, LogLimits, SetAside},
+    request_log::{Found, Gap, Lane, LogLimits, PackedBodies, SetAside},
     rollup::{GroupCounts, RollupFilter, RollupRow},
     session::{NewSession, StoredSession},
     setting::ACCESS_TOKEN,
@@ -55,7 +55,7 @@ pub use crate::server::secret::database_url::{DatabaseUrl, DatabaseUrlError};
 
 use self::{
     database::{Database, Pools},
-    request_log::Segments,
+    request_log::{Family, Segments},
     sql::sql,
 };
 
@@ -76,6 +76,8 @@ pub struct Store {
     log: Database,
     /// The rows of the request log.
     requests: Arc<Segments>,
+    /// Bodies of requests.
+    bodies: Arc<Segments>,
 }
 
 impl Store {
@@ -84,15 +86,17 @@ impl Store {
         match &options.url {
             DatabaseUrl::Postgres(url) => {
                 let (config, log) = postgres::open(url).await?;
-                let requests = Arc::new(Segments::within(log.clone()));
-                Ok(Self { config, log, requests })
+                let segments = |family| Arc::new(Segments::within(log.clone(), family));
+                let (requests, bodies) = (segments(Family::Rows), segments(Family::Bodies));
+                Ok(Self { config, log, requests, bodies })
             }
             url @ DatabaseUrl::Sqlite(_) => {
                 let (config, log) = url.files(&options.data_dir).expect("a SQLite address names files");
                 Ok(Self {
                     config: sqlite::open(&config, SqliteSynchronous::Full).await?,
                     log: sqlite::open(&log, SqliteSynchronous::Normal).await?,
-                    requests: Arc::new(Segments::beside(&log)),
+                    requests: Arc::new(Segments::beside(&log, Family::Rows)),
+                    bodies: Arc::new(Segments::beside(&log, Family::Bodies)),
                 })
             }
         }
@@ -101,6 +105,7 @@ impl Store {
     /// Closes every connection, waiting for statements that run. SQLite is then one file without a journal.
     pub async fn close(&self) {
         self.requests.close().await;
+        self.bodies.close().await;
         self.log.close().await;
         self.config.close().await;
     }
@@ -123,6 +128,7 @@ impl Store {
             }
         }
         found.extend(self.requests.find_damage().await?);
+        found.extend(self.bodies.find_damage().await?);
         Ok(found)
     }
 
@@ -149,10 +155,11 @@ impl Store {
                 count += 1;
             }
         }
-        let (segment, texts) = self.prepare_requests().await.map_err(|error| error.to_string())?;
-        for text in texts {
-            prepare(&segment, &text).await.map_err(|error| format!("segment: {error}: {text}"))?;
-            count += 1;
+        for (segment, texts) in self.prepare_requests().await.map_err(|error| error.to_string())? {
+            for text in texts {
+                prepare(&segment, &text).await.map_err(|error| format!("segment: {error}: {text}"))?;
+                count += 1;
+            }
         }
         let log = request_log::ALL
             .iter()
@@ -162,6 +169,9 @@ impl Store {
             .chain(alert_log::ALL);
         let log = log.chain(rollup::ALL).chain(health_history::ALL);
         let log = log.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let log = log.chain(
+            request_log::SEGMENTS.iter().map(|(name, text)| (format!("bodies {name}"), Family::Bodies.text(text))),
+        );
         for (name, text) in log.chain(composed_texts()) {
             prepare(&self.log, &text).await.map_err(|error| format!("log::{name}: {error}"))?;
             count += 1;

@@ -5,7 +5,7 @@ use rondo::{
         api_key::{ApiKeyDraft, Scope},
         error::ApiError,
         group::GroupDraft,
-        id::{CredentialId, GroupId, ProviderId},
+        id::{CredentialId, GroupId, ProviderId, RequestId},
         name::UrlFault,
         page::{ListQuery, Page},
         problem::Issue,
@@ -207,6 +207,8 @@ async fn every_service_asks_for_the_permission_itself() {
     let people = admin.users().list(&manager, ListQuery::default()).await;
     assert_eq!(people.expect_err("refused"), forbidden(Permission::ManageUsers));
     assert_eq!(admin.transfer().export(&operator).await.expect_err("refused"), forbidden(Permission::Transfer));
+    let bodies = admin.requests().bodies(&operator, RequestId(uuid::Uuid::nil())).await;
+    assert_eq!(bodies.expect_err("refused"), forbidden(Permission::ReadBodies));
     assert_eq!(admin.audit().list(&operator, None).await.expect_err("refused"), forbidden(Permission::ReadAudit));
     let trail = admin.audit().list(&manager, None).await.expect("admins may");
     assert_eq!((trail.rows[0].actor.as_str(), trail.rows[0].action.as_str()), ("operator", "provider.update"));

@@ -14,6 +14,7 @@ mod health;
 mod hold;
 mod http2;
 mod keepalive;
+mod kept;
 mod limits;
 mod models;
 mod outcomes;

@@ -3,6 +3,7 @@
 //! PostgreSQL's address comes from `RONDO_TEST_POSTGRES` (`scripts/services` starts a private one). Without it
 //! these tests fail: a store that was tested on one database only is not tested.
 
+mod bodies;
 mod cap_uses;
 mod configuration;
 mod errors;

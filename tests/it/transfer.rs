@@ -44,6 +44,7 @@ groups:
     outcome_rules: [{ status_from: 400, status_to: 404, body_contains: capacity, outcome: overloaded }]
     websocket: true
     stream_usage: false
+    log_bodies: true
 "#;
 
 fn options() -> ApplyOptions {

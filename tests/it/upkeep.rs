@@ -42,7 +42,7 @@ fn request(at_ms: i64) -> RequestDetail {
         usage: None,
         cost_nanos: None,
     };
-    RequestDetail { row, user_agent: "x".repeat(400), attempts: Vec::new() }
+    RequestDetail { row, user_agent: "x".repeat(400), attempts: Vec::new(), bodies: None }
 }
 
 async fn kept(stand: &Stand) -> Vec<i64> {

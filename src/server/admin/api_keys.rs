@@ -177,6 +177,7 @@ fn prepare(
         allowed_ips: draft.allowed_ips.clone(),
         path_policy: draft.path_policy.clone(),
         models: draft.models.clone(),
+        log_bodies: draft.log_bodies,
         last_used_at_ms: before.and_then(|key| key.last_used_at_ms),
         used: None,
         revision: before.map_or(0, |key| key.revision),

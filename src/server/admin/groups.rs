@@ -128,6 +128,7 @@ pub(super) fn prepare(
         outcome_rules: draft.outcome_rules.clone(),
         websocket: draft.websocket,
         stream_usage: draft.stream_usage,
+        log_bodies: draft.log_bodies,
         members: draft.members.clone(),
         revision: before.map_or(0, |group| group.revision),
         created_at_ms: before.map_or(now_ms, |group| group.created_at_ms),

@@ -7,9 +7,10 @@ use std::sync::{
 
 use uuid::Uuid;
 
-use super::{Admin, Principal, refusal};
+use super::{Admin, Principal, layout, refusal};
 use crate::{
     model::{
+        body::RequestBodies,
         error::{ApiError, ApiResult},
         id::RequestId,
         page::PAGE_MAX,
@@ -70,6 +71,27 @@ impl Requests<'_> {
         who.require(Permission::View)?;
         let found = self.0.store().request(id).await.map_err(refusal::of_store)?;
         found.ok_or_else(|| ApiError::NotFound { what: "request".into() })
+    }
+
+    /// The bodies of a request, where they were asked for and are still kept. They hold what people wrote: whoever
+    /// reads them is noted in the audit trail first.
+    pub async fn bodies(self, who: &Principal, id: RequestId) -> ApiResult<RequestBodies> {
+        who.require(Permission::ReadBodies)?;
+        let store = self.0.store();
+        let found = store.request_bodies(id).await.map_err(refusal::of_store)?;
+        let bodies = found.ok_or_else(|| ApiError::NotFound { what: "bodies of the request".into() })?;
+        let noted = store.note(who.name(), self.0.now_ms(), "request.read_bodies", &id.to_string(), "{}").await;
+        noted.map_err(refusal::of_store)?;
+        Ok(bodies)
+    }
+
+    /// The same to be looked at: JSON with a line for each value.
+    pub async fn show_bodies(self, who: &Principal, id: RequestId) -> ApiResult<RequestBodies> {
+        let mut bodies = self.bodies(who, id).await?;
+        for body in [&mut bodies.request, &mut bodies.response] {
+            body.text = body.text.take().map(|text| layout::lay_out(&text).unwrap_or(text));
+        }
+        Ok(bodies)
     }
 
     /// Everything a filter finds, a page at a time. `watch` is a number its caller made up to ask for the progress

@@ -13,6 +13,12 @@ pub struct Log {
     pub request_days: u32,
     /// Bytes the request log may reach.
     pub request_bytes: u64,
+    /// Bytes of each body that are taken, where a group or a key asks for bodies.
+    pub body_limit: usize,
+    /// Days bodies are kept.
+    pub body_days: u32,
+    /// Bytes bodies may reach.
+    pub body_bytes: u64,
 }
 
 /// Form of a log line.
@@ -37,6 +43,9 @@ impl Log {
             })?,
             request_days: values.number("RONDO_REQUEST_LOG_DAYS", 1, 3650)? as u32,
             request_bytes: values.size("RONDO_REQUEST_LOG_SIZE", 16 << 20, 1 << 50)?,
+            body_limit: values.size("RONDO_BODY_LOG_LIMIT", 1 << 10, 4 << 20)? as usize,
+            body_days: values.number("RONDO_BODY_LOG_DAYS", 1, 3650)? as u32,
+            body_bytes: values.size("RONDO_BODY_LOG_SIZE", 16 << 20, 1 << 50)?,
         })
     }
 }

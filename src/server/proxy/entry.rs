@@ -12,10 +12,10 @@ use std::{
     time::Instant,
 };
 
-use http::Method;
+use http::{HeaderMap, Method};
 use uuid::Uuid;
 
-use super::{call::Call, usage::Bill};
+use super::{call::Call, capture::Capture, usage::Bill};
 use crate::{
     model::{
         id::{DrillId, RequestId},
@@ -48,6 +48,9 @@ pub struct Entry {
     pub request_bytes: Option<Arc<AtomicU64>>,
     /// What becomes of its tokens.
     pub bill: Bill,
+    /// Its bodies, where its group or its key asks to keep them: nothing of this costs any other request more than
+    /// to look here.
+    pub bodies: Option<Box<Capture>>,
     at_ms: i64,
     group: Option<Arc<Group>>,
     slug: String,
@@ -82,6 +85,7 @@ impl Entry {
             response_bytes: 0,
             request_bytes: None,
             bill: Bill::default(),
+            bodies: None,
             at_ms,
             group: None,
             slug: shorten(call.slug(), 64),
@@ -125,6 +129,33 @@ impl Entry {
         self.status = status;
         let head_us = self.attempts.last().and_then(|last| Some(last.started_us + last.first_byte_us?));
         self.first_byte_us = head_us.or_else(|| Some(self.elapsed_us()));
+    }
+
+    /// The head of the answer that is passed on.
+    pub fn answers(&mut self, headers: &HeaderMap) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.answers(headers);
+        }
+    }
+
+    /// The type of an answer that is the gateway's own.
+    pub fn answers_as(&mut self, content_type: &str) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.answers_as(content_type);
+        }
+    }
+
+    /// A part of the answer goes out to the client.
+    pub fn sent(&mut self, part: &[u8]) {
+        self.response_bytes += part.len() as u64;
+        self.sent_besides(part);
+    }
+
+    /// Words of our own behind an answer that broke, which are none of its bytes.
+    pub fn sent_besides(&mut self, part: &[u8]) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.sent(part);
+        }
     }
 
     /// The stream of the last attempt began to say something.
@@ -246,8 +277,9 @@ impl Entry {
             cost_nanos,
         };
         let user_agent = std::mem::take(&mut self.user_agent);
-        let detail = RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts) };
-        self.recorder.record_traced(detail, self.trace);
+        let detail = RequestDetail { row, user_agent, attempts: std::mem::take(&mut self.attempts), bodies: None };
+        let bodies = self.bodies.take().map(|bodies| bodies.finish());
+        self.recorder.record_with(detail, self.trace, bodies);
     }
 }
 

@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::error::ProxyError;
+use super::{capture::Tee, error::ProxyError};
 use crate::server::upstream::body::{InboundFault, Outbound};
 
 /// What a client must send, or finish, within its patience: single bytes do not keep a request alive.
@@ -183,8 +183,13 @@ impl Payload {
     }
 }
 
-/// Reads the body up to the replay limit; beyond it the rest will flow.
-pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudget>) -> Result<Payload, ProxyError> {
+/// Reads the body up to the replay limit; beyond it the rest will flow, past the tee where there is one.
+pub async fn receive(
+    mut body: Incoming,
+    limits: Limits,
+    budget: &Arc<ReplayBudget>,
+    tee: Option<Arc<Tee>>,
+) -> Result<Payload, ProxyError> {
     if body.is_end_stream() {
         return Ok(Payload::empty());
     }
@@ -226,6 +231,7 @@ pub async fn receive(mut body: Incoming, limits: Limits, budget: &Arc<ReplayBudg
         upload: upload.clone(),
         pace,
         waiting: None,
+        tee,
     };
     let kind = Kind::Once(Some(Outbound::Flowing(Box::pin(flowing))));
     Ok(Payload { kind, seen, upload: Some(upload), _held: None })
@@ -298,11 +304,17 @@ struct Flowing {
     pace: Pace,
     /// Since when the client is waited for, and until when.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Where the log wants to see it.
+    tee: Option<Arc<Tee>>,
 }
 
 impl Flowing {
-    fn count(&self, bytes: usize) -> Result<(), InboundFault> {
+    fn count(&self, part: &[u8]) -> Result<(), InboundFault> {
+        let bytes = part.len();
         self.upload.moved();
+        if let Some(tee) = &self.tee {
+            tee.pass(part);
+        }
         let seen = self.seen.fetch_add(bytes as u64, Relaxed) + bytes as u64;
         if seen > self.limit { Err(InboundFault::TooLarge) } else { Ok(()) }
     }
@@ -314,7 +326,7 @@ impl Body for Flowing {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, InboundFault>>> {
         if let Some(prefix) = self.prefix.take().filter(|prefix| !prefix.is_empty()) {
-            return Poll::Ready(Some(self.count(prefix.len()).map(|()| Frame::data(prefix))));
+            return Poll::Ready(Some(self.count(&prefix).map(|()| Frame::data(prefix))));
         }
         self.upload.waiting.store(false, Relaxed);
         loop {
@@ -323,7 +335,7 @@ impl Body for Flowing {
                     let waited = self.waiting.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
                     let Ok(data) = frame.into_data() else { continue };
                     self.pace.came(data.len(), waited);
-                    return Poll::Ready(Some(self.count(data.len()).map(|()| Frame::data(data))));
+                    return Poll::Ready(Some(self.count(&data).map(|()| Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(fault(&error)))),
                 Poll::Ready(None) => return Poll::Ready(None),

@@ -136,6 +136,7 @@ impl Exchange {
     fn pass_late(mut self, reply: Reply) -> ReplyBody {
         let (answered, comment) = (*reply.answered, self.comment());
         self.entry.first_byte(answered.head.status.as_u16());
+        self.entry.answers_as("text/event-stream");
         let is_stream = attempt::is_event_stream(&answered.head.headers);
         let late = if is_stream { Late::stream(comment) } else { Late::datum(comment) };
         let (group, injected) = (&self.ready.group, self.ready.injection.is_some());
@@ -174,7 +175,8 @@ impl Exchange {
         }
         let event = Dialect::of(self.call.tail()).error_event(status, &body);
         let words = Bytes::from([&event, self.comment().as_bytes()].concat());
-        self.entry.response_bytes = words.len() as u64;
+        self.entry.answers_as("text/event-stream");
+        self.entry.sent(&words);
         self.entry.complete();
         ReplyBody::Goodbye(Goodbye::saying(words, AttemptOutcome::StreamError))
     }

@@ -189,7 +189,7 @@ impl ReplyBody {
     /// The gateway's own words, and the record they end.
     pub fn own(bytes: Bytes, mut entry: Option<Box<Entry>>) -> Self {
         if let Some(entry) = &mut entry {
-            entry.response_bytes = bytes.len() as u64;
+            entry.sent(&bytes);
         }
         let mut body = Self::Own((!bytes.is_empty()).then_some(bytes), entry);
         if let Self::Own(None, entry) = &mut body {
@@ -261,7 +261,7 @@ impl Passing {
     /// Nothing more comes from the provider.
     fn close(&mut self) -> Step {
         let ending = self.dress.ending();
-        self.entry.response_bytes += ending.len() as u64;
+        self.entry.sent(&ending);
         self.end();
         Poll::Ready((!ending.is_empty()).then_some(Ok(Frame::data(ending))))
     }
@@ -280,6 +280,7 @@ impl Passing {
             let comment = self.dress.late.take().map(Late::ending).unwrap_or_default();
             [&b"\n\n"[..], &error_event(dialect, self.entry.id, outcome), comment.trim_ascii_start()].concat()
         });
+        self.entry.sent_besides(words.as_deref().unwrap_or_default());
         self.entry.broke(outcome, detail);
         let goodbye = words.map_or(Goodbye::silent(outcome), |words| Goodbye::saying(words.into(), outcome));
         self.goodbye.insert(goodbye).poll(cx)
@@ -295,7 +296,7 @@ impl Passing {
                 self.entry.bill.feed(&data);
                 let last = self.is_read() && !self.halved;
                 let data = self.dress.put_on(data, last);
-                self.entry.response_bytes += data.len() as u64;
+                self.entry.sent(&data);
                 if last && self.dress.late.is_none() {
                     self.end();
                 }

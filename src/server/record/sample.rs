@@ -45,7 +45,7 @@ pub(super) fn request(number: u128, ended_ms: i64, outcome: Outcome, total_us: u
         usage: None,
         cost_nanos: None,
     };
-    RequestDetail { row, user_agent: String::new(), attempts: Vec::new() }
+    RequestDetail { row, user_agent: String::new(), attempts: Vec::new(), bodies: None }
 }
 
 /// The same with attempts at these providers; the first byte came after half of the time.

@@ -185,6 +185,9 @@ endpoints! {
     GET "/requests/{id}" View |call| {
         Ok(Reply::ok(&call.admin.requests().get(&call.who, call.id("request")?).await?))
     };
+    GET "/requests/{id}/bodies" ReadBodies |call| {
+        Ok(Reply::ok(&call.admin.requests().bodies(&call.who, call.id("request")?).await?))
+    };
     GET "/alerts" View |call| Ok(Reply::ok(&call.admin.alerts().firing(&call.who).await?));
     GET "/alerts/history" View |call| {
         let wanted: AlertQuery = call.query()?;

@@ -270,6 +270,7 @@ impl Compiler {
             outcome_rules: group.outcome_rules.clone(),
             websocket: group.websocket,
             stream_usage: group.stream_usage,
+            log_bodies: group.log_bodies,
             members,
             tiers,
             layout,
@@ -376,6 +377,7 @@ fn api_key(stored: &StoredApiKey) -> Key {
             .then(|| key.allowed_ips.iter().filter_map(|text| range(text)).collect()),
         paths: key.path_policy.as_ref().map(PathMatcher::new),
         models: globs(&key.models),
+        log_bodies: key.log_bodies,
     }
 }
 
@@ -409,6 +411,7 @@ mod tests {
                 allowed_ips,
                 path_policy: None,
                 models: Vec::new(),
+                log_bodies: false,
                 last_used_at_ms: None,
                 used: None,
                 revision: 0,

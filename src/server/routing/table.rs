@@ -95,6 +95,8 @@ pub struct Key {
     pub paths: Option<PathMatcher>,
     /// Models it may ask for; `None` allows all.
     pub models: Option<GlobSet>,
+    /// Keep bodies of its requests and answers, whatever the group says.
+    pub log_bodies: bool,
 }
 
 impl Key {
@@ -139,6 +141,8 @@ pub struct Group {
     pub websocket: bool,
     /// Ask for the usage of streams whose client does not, where the kind is `llm`.
     pub stream_usage: bool,
+    /// Keep bodies of its requests and answers.
+    pub log_bodies: bool,
     /// Members, in their order.
     pub members: Vec<Member>,
     /// Tier of each member, beside `members`.

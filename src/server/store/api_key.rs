@@ -32,19 +32,19 @@ pub struct StoredApiKey {
 }
 
 statements! {
-    ALL_KEYS = "SELECT id, name, hint, hash, scope, enabled, expires_at_ms, limits, allowed_ips, path_policy, models, \
+    ALL_KEYS = "SELECT id, name, hint, hash, scope, enabled, expires_at_ms, limits, allowed_ips, path_policy, models, log_bodies, \
                 last_used_at_ms, revision, created_at_ms, updated_at_ms FROM api_keys ORDER BY created_at_ms, id";
-    ONE_KEY = "SELECT id, name, hint, hash, scope, enabled, expires_at_ms, limits, allowed_ips, path_policy, models, \
+    ONE_KEY = "SELECT id, name, hint, hash, scope, enabled, expires_at_ms, limits, allowed_ips, path_policy, models, log_bodies, \
                last_used_at_ms, revision, created_at_ms, updated_at_ms FROM api_keys WHERE id = $1";
     ALL_SCOPES = "SELECT api_key_id, group_id FROM api_key_groups ORDER BY api_key_id, group_id";
     ITS_SCOPE = "SELECT api_key_id, group_id FROM api_key_groups WHERE api_key_id = $1 ORDER BY group_id";
     NAME_HOLDER = "SELECT id FROM api_keys WHERE name = $1";
     HASH_HOLDER = "SELECT id FROM api_keys WHERE hash = $1";
     PUT = "INSERT INTO api_keys (id, name, hint, hash, scope, enabled, expires_at_ms, limits, allowed_ips, path_policy, \
-           models, last_used_at_ms, revision, created_at_ms, updated_at_ms) \
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12, $13, $14) \
+           models, log_bodies, last_used_at_ms, revision, created_at_ms, updated_at_ms) \
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL, $13, $14, $15) \
            ON CONFLICT (id) DO UPDATE SET name = $2, hint = $3, hash = $4, scope = $5, enabled = $6, expires_at_ms = $7, \
-           limits = $8, allowed_ips = $9, path_policy = $10, models = $11, revision = $12, updated_at_ms = $14";
+           limits = $8, allowed_ips = $9, path_policy = $10, models = $11, log_bodies = $12, revision = $13, updated_at_ms = $15";
     CLEAR_SCOPE = "DELETE FROM api_key_groups WHERE api_key_id = $1";
     GROUP_EXISTS = "SELECT id FROM groups WHERE id = $1";
     PUT_SCOPE = "INSERT INTO api_key_groups (api_key_id, group_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -57,7 +57,7 @@ record! {
     Row {
         id: String, name: String, hint: String, hash: String, scope: String, enabled: bool, expires_at_ms: Option<i64>,
         limits: String, allowed_ips: String, path_policy: Option<String>, models: String,
-        last_used_at_ms: Option<i64>, revision: i64, created_at_ms: i64, updated_at_ms: i64,
+        log_bodies: bool, last_used_at_ms: Option<i64>, revision: i64, created_at_ms: i64, updated_at_ms: i64,
     }
 }
 
@@ -125,6 +125,7 @@ fn assemble(row: Row, groups: &[String]) -> Result<StoredApiKey, StoreError> {
         allowed_ips: read.json(&row.allowed_ips)?,
         path_policy: row.path_policy.as_deref().map(|text| read.json(text)).transpose()?,
         models: read.json(&row.models)?,
+        log_bodies: row.log_bodies,
         scope,
         name: row.name,
         hint: row.hint,
@@ -188,6 +189,7 @@ async fn write(tx: &mut Tx, key: &ApiKey, hash: HashedKey) -> Result<(), StoreEr
         .bind(json(&key.allowed_ips))
         .bind(key.path_policy.as_ref().map(json))
         .bind(json(&key.models))
+        .bind(key.log_bodies)
         .bind(key.revision)
         .bind(key.created_at_ms)
         .bind(key.updated_at_ms);

@@ -19,20 +19,20 @@ use super::{
 
 statements! {
     ALL_GROUPS = "SELECT id, name, slug, description, kind, strategy, enabled, path_policy, failover, anonymous, \
-                  allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, revision, created_at_ms, updated_at_ms FROM groups \
+                  allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, log_bodies, revision, created_at_ms, updated_at_ms FROM groups \
                   ORDER BY created_at_ms, id";
     ONE_GROUP = "SELECT id, name, slug, description, kind, strategy, enabled, path_policy, failover, anonymous, \
-                 allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, revision, created_at_ms, updated_at_ms FROM groups WHERE id = $1";
+                 allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, log_bodies, revision, created_at_ms, updated_at_ms FROM groups WHERE id = $1";
     ALL_MEMBERS = "SELECT group_id, provider_id, priority, tier FROM members ORDER BY group_id, position";
     ITS_MEMBERS = "SELECT group_id, provider_id, priority, tier FROM members WHERE group_id = $1 ORDER BY position";
     NAME_HOLDER = "SELECT id FROM groups WHERE name = $1";
     SLUG_HOLDER = "SELECT id FROM groups WHERE slug = $1";
     PUT = "INSERT INTO groups (id, name, slug, description, kind, strategy, enabled, path_policy, failover, anonymous, \
-           allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, revision, created_at_ms, updated_at_ms) \
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+           allowed_origins, hide_provider_headers, sticky, outcome_rules, websocket, stream_usage, log_bodies, revision, created_at_ms, updated_at_ms) \
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
            ON CONFLICT (id) DO UPDATE SET name = $2, slug = $3, description = $4, kind = $5, strategy = $6, enabled = $7, \
            path_policy = $8, failover = $9, anonymous = $10, allowed_origins = $11, hide_provider_headers = $12, \
-           sticky = $13, outcome_rules = $14, websocket = $15, stream_usage = $16, revision = $17, updated_at_ms = $19";
+           sticky = $13, outcome_rules = $14, websocket = $15, stream_usage = $16, log_bodies = $17, revision = $18, updated_at_ms = $20";
     CLEAR_MEMBERS = "DELETE FROM members WHERE group_id = $1";
     PROVIDER_EXISTS = "SELECT id FROM providers WHERE id = $1";
     PUT_MEMBER = "INSERT INTO members (group_id, provider_id, position, priority, tier) VALUES ($1, $2, $3, $4, $5)";
@@ -44,7 +44,7 @@ record! {
     Row {
         id: String, name: String, slug: String, description: String, kind: String, strategy: String, enabled: bool,
         path_policy: String, failover: String, anonymous: String, allowed_origins: String,
-        hide_provider_headers: bool, sticky: String, outcome_rules: String, websocket: bool, stream_usage: bool, revision: i64, created_at_ms: i64, updated_at_ms: i64,
+        hide_provider_headers: bool, sticky: String, outcome_rules: String, websocket: bool, stream_usage: bool, log_bodies: bool, revision: i64, created_at_ms: i64, updated_at_ms: i64,
     }
 }
 
@@ -112,6 +112,7 @@ fn assemble(row: Row, members: Vec<MemberRow>) -> Result<Group, StoreError> {
         hide_provider_headers: row.hide_provider_headers,
         websocket: row.websocket,
         stream_usage: row.stream_usage,
+        log_bodies: row.log_bodies,
         revision: row.revision,
         created_at_ms: row.created_at_ms,
         updated_at_ms: row.updated_at_ms,
@@ -161,6 +162,7 @@ async fn write(tx: &mut Tx, group: &Group) -> Result<(), StoreError> {
         .bind(json(&group.outcome_rules))
         .bind(group.websocket)
         .bind(group.stream_usage)
+        .bind(group.log_bodies)
         .bind(group.revision)
         .bind(group.created_at_ms)
         .bind(group.updated_at_ms);

@@ -33,6 +33,7 @@ const SQLITE_CONFIG: &[Migration] = scripts![
     2 "connection" "sqlite/config/0002_connection.sql",
     3 "prices" "sqlite/config/0003_prices.sql",
     4 "alerts" "sqlite/config/0004_alerts.sql",
+    5 "log bodies" "sqlite/config/0005_log_bodies.sql",
 ];
 const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
@@ -41,12 +42,14 @@ const SQLITE_LOG: &[Migration] = scripts![
     4 "statistics" "sqlite/log/0004_statistics.sql",
     5 "alerts" "sqlite/log/0005_alerts.sql",
     6 "segments" "sqlite/log/0006_segments.sql",
+    7 "bodies" "sqlite/log/0007_bodies.sql",
 ];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
     2 "connection" "postgres/config/0002_connection.sql",
     3 "prices" "postgres/config/0003_prices.sql",
     4 "alerts" "postgres/config/0004_alerts.sql",
+    5 "log bodies" "postgres/config/0005_log_bodies.sql",
 ];
 const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",
@@ -55,6 +58,7 @@ const POSTGRES_LOG: &[Migration] = scripts![
     4 "statistics" "postgres/log/0004_statistics.sql",
     5 "alerts" "postgres/log/0005_alerts.sql",
     6 "segments" "postgres/log/0006_segments.sql",
+    7 "bodies" "postgres/log/0007_bodies.sql",
 ];
 
 /// A migration and when it was applied.

@@ -1,5 +1,5 @@
 //! Opening PostgreSQL: configuration and log in one database, each with pools of its own, so that a busy log
-//! never keeps an administrator waiting. Ten connections per process at most.
+//! never keeps an administrator waiting. Eleven connections per process at most.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -18,7 +18,8 @@ use super::{
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// Connections of the writers and of the readers.
 const CONFIG_CONNECTIONS: (u32, u32) = (2, 4);
-const LOG_CONNECTIONS: (u32, u32) = (1, 3);
+/// Rows of the log and bodies are written beside each other.
+const LOG_CONNECTIONS: (u32, u32) = (2, 3);
 
 /// Sets up both pools. One connection is made now, so that a wrong address stops the start with its reason.
 pub(super) async fn open(url: &Secret) -> Result<(Database, Database), StoreError> {

@@ -5,6 +5,7 @@
 //! asks for (see [`walk`]) and stops after a bounded stretch, from which the next one goes on.
 
 mod block;
+mod bodies;
 mod merge;
 mod old;
 mod segment;
@@ -20,16 +21,20 @@ use std::{
 
 use uuid::Uuid;
 
-pub use self::segments::{LogLimits, SetAside};
 use self::{
     block::{Block, Packed, Torn},
+    bodies::drop_old,
     segment::{Head, Segment},
     sieve::{Sieve, after, first_id_at, millis_of, stretch_of},
     walk::Walk,
 };
+pub use self::{
+    bodies::PackedBodies,
+    segments::{LogLimits, SetAside},
+};
 pub(super) use self::{
     old::ALL as OLD,
-    segments::{ALL as SEGMENTS, Segments},
+    segments::{ALL as SEGMENTS, Family, Segments},
 };
 use super::{
     Store, StoreError,
@@ -272,9 +277,9 @@ impl Store {
     /// all are within their bytes. Returns how many went.
     pub async fn trim_requests(&self, now_ms: i64) -> Result<u64, StoreError> {
         const DAY_MS: i64 = 86_400_000;
-        let before = first_id_at(now_ms.saturating_sub(i64::from(self.requests.limits().days) * DAY_MS));
-        let gone = self.requests.drop_before(before).await? + self.requests.drop_oldest().await?;
+        let gone = drop_old(&self.requests, now_ms).await?;
         if gone > 0 {
+            let before = first_id_at(now_ms.saturating_sub(i64::from(self.requests.limits().days) * DAY_MS));
             self.log.run(sql(FORGET_GAPS).bind(Value::text(before.as_hyphenated()))).await?;
         }
         Ok(gone)
@@ -287,9 +292,13 @@ impl Store {
     }
 
     /// Every text that is put together, for the test that prepares all; those of segments against one of them.
-    pub(super) async fn prepare_requests(&self) -> Result<(Database, Vec<String>), StoreError> {
-        let segment = self.requests.sample().await?;
-        Ok((segment.database.clone(), segment.texts()))
+    pub(super) async fn prepare_requests(&self) -> Result<Vec<(Database, Vec<String>)>, StoreError> {
+        let mut prepared = Vec::new();
+        for segments in [&self.requests, &self.bodies] {
+            let segment = segments.sample().await?;
+            prepared.push((segment.database.clone(), segment.texts()));
+        }
+        Ok(prepared)
     }
 }
 

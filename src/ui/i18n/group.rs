@@ -120,6 +120,8 @@ phrases! {
     websocket_hint => "For realtime endpoints: after the upgrade bytes pass both ways, without failover", "用于实时接口：升级后双向透传，不再故障转移";
 
     stream_usage => "Ask for the usage of streams", "请求流的用量";
+    log_bodies => "Keep bodies in the log", "在日志中保留正文";
+    log_bodies_hint => "The beginning of each request and answer is kept for some days, without the secrets that can be recognised in it. Administrators may read what people wrote; each reading is audited", "保留每个请求与应答的开头若干天，可识别的机密会被去除。管理员可以查看其内容，每次查看都会记入审计日志";
     stream_usage_hint => "Kind llm: chat streams are sent with stream_options.include_usage, and the extra event is taken out again for clients that did not ask. Switch it off for providers that refuse the field", "仅类型为 llm 时：为聊天流加上 stream_options.include_usage，客户端未请求时会去掉多出的事件。若提供商拒绝该字段，请关闭";
     anonymous => "Access without a key", "允许无密钥访问";
     anonymous_hint => "Anybody who reaches this address spends your credentials. Limits count per client address.", "任何能访问此地址的人都会使用你的凭据。限额按客户端地址计算。";

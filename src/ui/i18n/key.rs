@@ -46,6 +46,8 @@ phrases! {
     ips => "Addresses", "来源地址";
     ips_hint => "IP addresses or ranges; none allows all", "IP 地址或网段；留空表示不限";
     models => "Models", "模型";
+    log_bodies => "Keep bodies in the log", "在日志中保留正文";
+    log_bodies_hint => "Of this key's requests, whatever their group says", "针对此密钥的请求，不论分组如何设置";
     models_hint => "Patterns such as gpt-4*; none allows all", "通配模式，如 gpt-4*；留空表示全部";
     paths => "Paths", "路径";
     paths_hint => "Narrows what the group allows", "在分组允许的范围内收窄";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rondo::{
     model::{
+        body::BodyNote,
         id::{ApiKeyId, CredentialId, GroupId, ProviderId, RequestId},
         request_log::{
             Attempt, AttemptOutcome, Choice, Outcome, RequestCount, RequestDetail, RequestFilter, RequestRow,
@@ -100,6 +101,13 @@ pub(crate) fn request(at_ms: i64) -> RequestDetail {
             drill: None,
             skipped: vec![Skipped { provider: "beta".into(), reason: SkipReason::Cooling, wait_ms: Some(7) }],
         }],
+        bodies: Some(BodyNote {
+            kept: true,
+            request_bytes: 1_024,
+            request_truncated: false,
+            response_bytes: 65_536,
+            response_truncated: true,
+        }),
     }
 }
 
@@ -113,7 +121,7 @@ async fn a_request_is_read_as_it_was_appended(store: Store, _: Arc<Place>) {
     (bare.row.group, bare.row.api_key, bare.row.provider, bare.row.model) = (None, None, None, None);
     (bare.row.first_byte_us, bare.row.error_code, bare.row.streamed) = (None, None, false);
     (bare.attempts, bare.row.total_us) = (Vec::new(), 0);
-    (bare.row.usage, bare.row.cost_nanos) = (None, None);
+    (bare.row.usage, bare.row.cost_nanos, bare.bodies) = (None, None, None);
     store.append_requests(&[full.clone(), bare.clone()], 0).await.expect("appended");
     assert_eq!(store.request(full.row.id).await.expect("read"), Some(full.clone()));
     assert_eq!(store.request(bare.row.id).await.expect("read"), Some(bare.clone()));

@@ -76,7 +76,7 @@ fn request(number: u128, ended_ms: i64) -> RequestDetail {
         usage: Some(Usage { input: Some(10), output: Some(5), ..Usage::default() }),
         cost_nanos: Some(1_000),
     };
-    RequestDetail { row, user_agent: String::new(), attempts: vec![attempt] }
+    RequestDetail { row, user_agent: String::new(), attempts: vec![attempt], bodies: None }
 }
 
 async fn stored(store: &Store, step: Step) -> (u64, u64, i64) {

@@ -125,6 +125,8 @@ pub(super) struct GroupEntry {
     pub(super) websocket: bool,
     #[serde(default = "yes")]
     pub(super) stream_usage: bool,
+    #[serde(default)]
+    pub(super) log_bodies: bool,
 }
 
 /// One member, by the provider's name.

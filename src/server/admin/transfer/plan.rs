@@ -356,6 +356,7 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         outcome_rules,
         websocket,
         stream_usage,
+        log_bodies,
         ..
     } = entry.clone();
     let path_policy = entry.path_policy.clone().unwrap_or_else(|| PathPolicy::default_for(kind));
@@ -375,6 +376,7 @@ fn group_draft(entry: &GroupEntry, snapshot: &Snapshot) -> Result<GroupDraft, Ve
         outcome_rules,
         websocket,
         stream_usage,
+        log_bodies,
         members,
     })
 }

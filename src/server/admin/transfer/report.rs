@@ -81,6 +81,7 @@ pub(super) fn group_entry(group: &Group, names: &BTreeMap<ProviderId, String>) -
         outcome_rules: group.outcome_rules.clone(),
         websocket: group.websocket,
         stream_usage: group.stream_usage,
+        log_bodies: group.log_bodies,
     }
 }
 

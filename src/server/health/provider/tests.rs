@@ -80,6 +80,7 @@ fn group(members: &[(u128, u32)]) -> Group {
         outcome_rules: Vec::new(),
         websocket: false,
         stream_usage: true,
+        log_bodies: false,
         members: members.iter().map(member).collect(),
         revision: 1,
         created_at_ms: 0,

@@ -77,6 +77,7 @@ fn group(strategy: Strategy, specs: &[Spec]) -> Arc<Group> {
         outcome_rules: Vec::new(),
         websocket: false,
         stream_usage: true,
+        log_bodies: false,
         members: members.collect(),
         revision: 1,
         created_at_ms: 0,

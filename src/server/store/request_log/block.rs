@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::super::column::word;
 use crate::model::{
+    body::BodyNote,
     id::{ApiKeyId, CredentialId, DrillId, GroupId, ProviderId, RequestId},
     request_log::{Attempt, Choice, Outcome, RequestDetail, RequestRow, Skipped},
     usage::Usage,
@@ -209,6 +210,7 @@ impl<'a> Packer<'a> {
             self.attempt(&mut one, attempt);
             put_bytes(to, &one);
         }
+        put_note(to, detail.bodies);
         self.seen.note(row.status, [group, key, provider, model, Some(outcome)]);
     }
 
@@ -329,6 +331,14 @@ fn put_use(to: &mut Vec<u8>, row: &RequestRow) {
     }
 }
 
+/// Behind everything else a row has; nothing at all where nobody asked for its bodies.
+fn put_note(to: &mut Vec<u8>, note: Option<BodyNote>) {
+    let Some(note) = note else { return };
+    to.push(u8::from(note.kept) | u8::from(note.request_truncated) << 1 | u8::from(note.response_truncated) << 2);
+    put(to, note.request_bytes);
+    put(to, note.response_bytes);
+}
+
 /// Small numbers of either sign become small numbers.
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
@@ -431,7 +441,8 @@ impl<'a> Block<'a> {
             usage: row.used.usage,
             cost_nanos: row.used.cost_nanos,
         };
-        Ok(RequestDetail { row: request, user_agent: self.owned(row.agent)?, attempts })
+        let bodies = rest.note()?;
+        Ok(RequestDetail { row: request, user_agent: self.owned(row.agent)?, attempts, bodies })
     }
 
     fn attempt(&self, mut bytes: Bytes<'a>) -> Result<Attempt, Torn> {
@@ -623,6 +634,20 @@ impl<'a> Bytes<'a> {
         };
         let cost_nanos = if flags & 8 == 8 { Some(unzigzag(self.number()?)) } else { None };
         Ok(Used { streamed: flags & 1 == 1, usage, cost_nanos })
+    }
+
+    fn note(&mut self) -> Result<Option<BodyNote>, Torn> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let flags = self.byte()?;
+        Ok(Some(BodyNote {
+            kept: flags & 1 == 1,
+            request_truncated: flags & 2 == 2,
+            response_truncated: flags & 4 == 4,
+            request_bytes: self.number()?,
+            response_bytes: self.number()?,
+        }))
     }
 
     fn choice(&mut self) -> Result<Option<Choice>, Torn> {

@@ -96,7 +96,7 @@ impl Store {
 fn whole(Whole(row, rest): Whole) -> Result<RequestDetail, StoreError> {
     let read = Reader { what: "request", id: &row.id };
     let attempts: Vec<Attempt> = read.json(&rest.attempts)?;
-    Ok(RequestDetail { row: assemble(row)?, user_agent: rest.user_agent, attempts })
+    Ok(RequestDetail { row: assemble(row)?, user_agent: rest.user_agent, attempts, bodies: None })
 }
 
 fn assemble(row: Row) -> Result<RequestRow, StoreError> {

@@ -4,6 +4,7 @@
 //! reads only blocks that have what it asks for. Nothing in it is ever changed, only added, until it is sealed.
 
 use std::{
+    borrow::Borrow,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -20,6 +21,7 @@ use super::{
         sqlite,
     },
     block::Packed,
+    segments::Family,
 };
 use crate::model::id::RequestId;
 
@@ -100,8 +102,9 @@ impl Segment {
     }
 
     /// A segment in tables of its own.
-    pub(super) fn in_tables(number: i64, day: String, database: Database, known: Known) -> Self {
-        let (blocks, marks) = (format!("log_{number}_blocks"), format!("log_{number}_marks"));
+    pub(super) fn in_tables(family: Family, number: i64, day: String, database: Database, known: Known) -> Self {
+        let prefix = family.prefix();
+        let (blocks, marks) = (format!("{prefix}_{number}_blocks"), format!("{prefix}_{number}_marks"));
         Self { number, day, file: None, database, blocks, marks, known: Mutex::new(known), walks: Arc::default() }
     }
 
@@ -142,7 +145,7 @@ impl Segment {
     pub(super) fn name(&self) -> String {
         match &self.file {
             Some(file) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            None => format!("log_{}", self.number),
+            None => self.blocks.trim_end_matches("_blocks").to_owned(),
         }
     }
 
@@ -210,8 +213,8 @@ impl Segment {
     }
 
     /// Writes blocks in a transaction; a block that is there already stays as it is.
-    pub(super) async fn put(&self, tx: &mut Tx, blocks: &[Packed]) -> Result<(), StoreError> {
-        for block in blocks {
+    pub(super) async fn put(&self, tx: &mut Tx, blocks: &[impl Borrow<Packed> + Sync]) -> Result<(), StoreError> {
+        for block in blocks.iter().map(Borrow::borrow) {
             let insert = format!(
                 "INSERT INTO {} (last_id, first_id, rows, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 self.blocks

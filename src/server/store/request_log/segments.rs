@@ -8,6 +8,7 @@
 //! A file that contradicts itself is renamed and named in a warning and on the screen; the log goes on without it.
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
@@ -25,7 +26,7 @@ use super::{
         StoreError,
         database::Database,
         error::Place,
-        sql::{Value, composed, sql, statements},
+        sql::{Statement, Value, composed, sql, statements},
         sqlite,
     },
     block::Packed,
@@ -94,9 +95,52 @@ pub struct SetAside {
     pub day: String,
 }
 
+/// What segments hold. The two have lists, tables and files of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Family {
+    /// Rows of the log.
+    Rows,
+    /// Bodies of requests.
+    Bodies,
+}
+
+impl Family {
+    /// What names of its tables begin with.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Rows => "log",
+            Self::Bodies => "bodies",
+        }
+    }
+
+    /// Its directory beside `log.db`: `log` or `log.bodies`.
+    fn directory(self, file: &Path) -> PathBuf {
+        file.with_extension(match self {
+            Self::Rows => "",
+            Self::Bodies => "bodies",
+        })
+    }
+
+    /// A statement about segments of the log, said about its own.
+    pub(in super::super) fn text(self, text: &str) -> String {
+        match self {
+            Self::Rows => text.to_owned(),
+            Self::Bodies => text.replace("log_segments", "body_segments").replace("'log_'", "'bodies_'"),
+        }
+    }
+
+    fn sql(self, text: &'static str) -> Statement {
+        match self {
+            Self::Rows => sql(text),
+            Self::Bodies => composed(self.text(text)),
+        }
+    }
+}
+
 /// All segments of one log.
 pub(in super::super) struct Segments {
     home: Home,
+    family: Family,
     limits: Mutex<LogLimits>,
     /// How long a search may read, milliseconds.
     patience_ms: AtomicU64,
@@ -129,19 +173,20 @@ struct Index {
 
 impl Segments {
     /// Segments beside this file: `log.db` has them in `log/`. Nothing is read or made before it is needed.
-    pub(in super::super) fn beside(file: &Path) -> Self {
-        let directory = file.with_extension("");
-        Self::at(Home::Files { directory, index: tokio::sync::OnceCell::new() })
+    pub(in super::super) fn beside(file: &Path, family: Family) -> Self {
+        let directory = family.directory(file);
+        Self::at(Home::Files { directory, index: tokio::sync::OnceCell::new() }, family)
     }
 
     /// Segments in a database.
-    pub(in super::super) fn within(database: Database) -> Self {
-        Self::at(Home::Tables(database))
+    pub(in super::super) fn within(database: Database, family: Family) -> Self {
+        Self::at(Home::Tables(database), family)
     }
 
-    fn at(home: Home) -> Self {
+    fn at(home: Home, family: Family) -> Self {
         Self {
             home,
+            family,
             limits: Mutex::default(),
             patience_ms: AtomicU64::new(PATIENCE_MS),
             open: tokio::sync::Mutex::new(None),
@@ -170,8 +215,21 @@ impl Segments {
     pub(super) async fn all(&self) -> Result<Vec<Arc<Segment>>, StoreError> {
         match &self.home {
             Home::Files { directory, index } => Ok(lock(self.index(directory, index).await?).segments.clone()),
-            Home::Tables(database) => tables(database).await,
+            Home::Tables(database) => tables(database, self.family).await,
         }
+    }
+
+    /// Segments that may have a block which ends with this id, newest first.
+    pub(super) async fn covering(&self, id: Uuid) -> Result<Vec<Arc<Segment>>, StoreError> {
+        let mut segments = self.all().await?;
+        segments.reverse();
+        segments.retain(|segment| {
+            let known = segment.known();
+            // On PostgreSQL other nodes may be writing into what is not sealed.
+            let is_open = !known.sealed && segment.file.is_none();
+            is_open || known.first.zip(known.last).is_some_and(|(first, last)| first <= id && id <= last)
+        });
+        Ok(segments)
     }
 
     /// Segments that were set aside because they are damaged.
@@ -183,7 +241,7 @@ impl Segments {
     }
 
     /// Writes blocks into the open segment, then cuts it when it has its size, and drops what is then too much.
-    pub(super) async fn append(&self, blocks: &[Packed], today: &str) -> Result<(), StoreError> {
+    pub(super) async fn append(&self, blocks: &[impl Borrow<Packed> + Sync], today: &str) -> Result<(), StoreError> {
         let mut open = self.open.lock().await;
         self.append_to(&mut open, blocks, today, Cut::Live).await
     }
@@ -202,7 +260,7 @@ impl Segments {
     async fn append_to(
         &self,
         open: &mut Option<Arc<Segment>>,
-        blocks: &[Packed],
+        blocks: &[impl Borrow<Packed> + Sync],
         today: &str,
         cut: Cut,
     ) -> Result<(), StoreError> {
@@ -237,10 +295,10 @@ impl Segments {
     }
 
     /// `false`: it is sealed, and nothing was written.
-    async fn write(&self, segment: &Segment, blocks: &[Packed]) -> Result<bool, StoreError> {
+    async fn write(&self, segment: &Segment, blocks: &[impl Borrow<Packed> + Sync]) -> Result<bool, StoreError> {
         let mut tx = segment.database.write().await?;
         if segment.file.is_none() {
-            let hold = composed(format!("{HOLD_SEGMENT}{SHARE}")).bind(segment.number);
+            let hold = composed(self.family.text(&format!("{HOLD_SEGMENT}{SHARE}"))).bind(segment.number);
             if tx.one::<(i64,)>(hold).await?.is_none() {
                 return Ok(false);
             }
@@ -248,13 +306,13 @@ impl Segments {
         segment.put(&mut tx, blocks).await?;
         tx.commit().await?;
         segment.learn(|known| {
-            for block in blocks {
+            for block in blocks.iter().map(Borrow::borrow) {
                 known.first = Some(known.first.map_or(block.first_id.0, |first| first.min(block.first_id.0)));
                 known.last = Some(known.last.map_or(block.last_id.0, |last| last.max(block.last_id.0)));
                 known.rows += u64::from(block.rows);
             }
         });
-        let bytes: usize = blocks.iter().map(|block| block.body.len()).sum();
+        let bytes: usize = blocks.iter().map(|block| block.borrow().body.len()).sum();
         self.unmeasured.fetch_add(bytes as u64, Relaxed);
         Ok(true)
     }
@@ -296,7 +354,7 @@ impl Segments {
                 }
                 begin_file(directory, index, today).await
             }
-            Home::Tables(database) => begin_tables(database, today, cut).await,
+            Home::Tables(database) => begin_tables(database, self.family, today, cut).await,
         }
     }
 
@@ -322,12 +380,17 @@ impl Segments {
             return Ok(());
         };
         let mut tx = database.write().await?;
-        if tx.one::<(i64,)>(composed(format!("{HOLD_SEGMENT}{ALONE}")).bind(segment.number)).await?.is_none() {
+        if tx
+            .one::<(i64,)>(composed(self.family.text(&format!("{HOLD_SEGMENT}{ALONE}"))).bind(segment.number))
+            .await?
+            .is_none()
+        {
             return Ok(());
         }
         let known = segment.measure_in(&mut tx).await?;
         let id = |id: Option<Uuid>| id.map_or(Value::Bytes(Vec::new()), Value::from);
-        let seal = sql(SEAL_SEGMENT).bind(segment.number).bind(true).bind(id(known.last)).bind(id(known.first));
+        let seal =
+            self.family.sql(SEAL_SEGMENT).bind(segment.number).bind(true).bind(id(known.last)).bind(id(known.first));
         tx.run(seal.bind(Value::count(known.rows))).await?;
         tx.commit().await
     }
@@ -357,7 +420,7 @@ impl Segments {
         let mut sizes = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let grows = |segment: &&Arc<Segment>| !segment.known().sealed || !sizes.contains_key(&segment.number);
         if let Some(from) = segments.iter().filter(grows).map(|segment| segment.number).min() {
-            let told: Vec<(i64, i64)> = database.all(sql(TABLE_SIZES).bind(from)).await?;
+            let told: Vec<(i64, i64)> = database.all(self.family.sql(TABLE_SIZES).bind(from)).await?;
             sizes.extend(told.into_iter().map(|(number, bytes)| (number, bytes.unsigned_abs())));
         }
         let size = |segment: &Arc<Segment>| sizes.get(&segment.number).copied().unwrap_or(0);
@@ -428,7 +491,7 @@ impl Segments {
             }
             Home::Tables(database) => {
                 let mut tx = database.write().await?;
-                tx.run(sql(DROP_SEGMENT).bind(segment.number)).await?;
+                tx.run(self.family.sql(DROP_SEGMENT).bind(segment.number)).await?;
                 tx.run(segment.drop_tables()).await?;
                 tx.commit().await
             }
@@ -575,30 +638,30 @@ async fn begin_file(directory: &Path, index: &Mutex<Index>, today: &str) -> Resu
     Ok(segment)
 }
 
-async fn begin_tables(database: &Database, today: &str, cut: Cut) -> Result<Arc<Segment>, StoreError> {
+async fn begin_tables(database: &Database, family: Family, today: &str, cut: Cut) -> Result<Arc<Segment>, StoreError> {
     let mut tx = database.write().await?;
     tx.all::<(String,)>(sql(MAKE_LOCK)).await?;
     if cut == Cut::Live
-        && let Some((number, day)) = tx.one::<(i64, String)>(sql(OPEN_SEGMENT)).await?
+        && let Some((number, day)) = tx.one::<(i64, String)>(family.sql(OPEN_SEGMENT)).await?
     {
-        return Ok(Arc::new(Segment::in_tables(number, day, database.clone(), Known::default())));
+        return Ok(Arc::new(Segment::in_tables(family, number, day, database.clone(), Known::default())));
     }
-    let new = sql(NEW_SEGMENT).bind(today).bind(false).bind(cut == Cut::Apart);
+    let new = family.sql(NEW_SEGMENT).bind(today).bind(false).bind(cut == Cut::Apart);
     let number = tx.one::<(i64,)>(new).await?.map(|(number,)| number).unwrap_or_default();
-    let segment = Segment::in_tables(number, today.to_owned(), database.clone(), Known::default());
+    let segment = Segment::in_tables(family, number, today.to_owned(), database.clone(), Known::default());
     segment.make_in(&mut tx).await?;
     tx.commit().await?;
     Ok(Arc::new(segment))
 }
 
-async fn tables(database: &Database) -> Result<Vec<Arc<Segment>>, StoreError> {
+async fn tables(database: &Database, family: Family) -> Result<Vec<Arc<Segment>>, StoreError> {
     type Listed = (i64, String, bool, Option<Vec<u8>>, Option<Vec<u8>>, i64);
-    let rows: Vec<Listed> = database.all(sql(SEGMENTS)).await?;
+    let rows: Vec<Listed> = database.all(family.sql(SEGMENTS)).await?;
     let id = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
     let segments = rows.into_iter().map(|(number, day, sealed, first, last, rows)| {
         let (first, last, rows) = (id(first), id(last), rows.unsigned_abs());
         let known = Known { sealed, first, last, rows, ..Known::default() };
-        Arc::new(Segment::in_tables(number, day, database.clone(), known))
+        Arc::new(Segment::in_tables(family, number, day, database.clone(), known))
     });
     Ok(segments.collect())
 }

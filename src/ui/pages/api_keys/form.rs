@@ -245,6 +245,7 @@ fn ExpiryField(editor: Editor<ApiKeyDraft>) -> impl IntoView {
 fn Narrower(editor: Editor<ApiKeyDraft>) -> impl IntoView {
     let ips = Signal::derive(move || editor.draft.with(|draft| draft.allowed_ips.clone()));
     let models = Signal::derive(move || editor.draft.with(|draft| draft.models.clone()));
+    let bodies = editor.flag("log_bodies", |draft| draft.log_bodies, |draft, on| draft.log_bodies = on);
     let paths = editor.text(
         "path_policy",
         |draft| match &draft.path_policy {
@@ -279,6 +280,7 @@ fn Narrower(editor: Editor<ApiKeyDraft>) -> impl IntoView {
                 <TagsField field="allowed_ips" label=t!(key::ips) hint=t!(key::ips_hint) example="10.0.0.0/8" value=ips set=Callback::new(move |words| { editor.draft.update(|draft| draft.allowed_ips = words); editor.leave("allowed_ips"); }) issue=editor.issue("allowed_ips")/>
                 <TagsField field="models" label=t!(key::models) hint=t!(key::models_hint) example="gpt-4*" value=models set=Callback::new(move |words| { editor.draft.update(|draft| draft.models = words); editor.leave("models"); }) issue=editor.issue("models")/>
                 <Picker bound=paths label=t!(key::paths) hint=t!(key::paths_hint) options/>
+                <Switch flag=bodies label=t!(key::log_bodies) hint=t!(key::log_bodies_hint)/>
             </div>
         </details>
     }

@@ -231,6 +231,7 @@ pub(super) fn AccessTab(editor: Editor<GroupDraft>) -> impl IntoView {
     );
     let websocket = editor.flag("websocket", |d| d.websocket, |d, on| d.websocket = on);
     let usage = editor.flag("stream_usage", |d| d.stream_usage, |d, on| d.stream_usage = on);
+    let bodies = editor.flag("log_bodies", |d| d.log_bodies, |d, on| d.log_bodies = on);
     let hide = editor.flag("hide_provider_headers", |d| d.hide_provider_headers, |d, on| d.hide_provider_headers = on);
     let origins = Signal::derive(move || editor.draft.with(|draft| draft.allowed_origins.clone()));
     let open = Memo::new(move |_| editor.draft.with(|draft| draft.anonymous.allowed));
@@ -250,6 +251,7 @@ pub(super) fn AccessTab(editor: Editor<GroupDraft>) -> impl IntoView {
                 <TagsField field="allowed_origins" label=t!(group::origins) hint=t!(group::origins_hint) example="https://app.example.com" value=origins set=Callback::new(move |words| editor.draft.update(|draft| draft.allowed_origins = words)) issue=editor.issue("allowed_origins")/>
                 <Switch flag=websocket label=t!(group::websocket) hint=t!(group::websocket_hint)/>
                 <Switch flag=usage label=t!(group::stream_usage) hint=t!(group::stream_usage_hint)/>
+                <Switch flag=bodies label=t!(group::log_bodies) hint=t!(group::log_bodies_hint)/>
                 <Switch flag=hide label=t!(group::hide_headers) hint=t!(group::hide_headers_hint)/>
             </div>
         </section>

@@ -5,11 +5,16 @@ use leptos_router::hooks::{use_navigate, use_params_map};
 
 use super::{Around, names::Names, rows::attempt_glyph, waterfall::waterfall};
 use crate::{
-    api::{prices::price_currency, requests::get_request},
+    api::{
+        prices::price_currency,
+        requests::{get_bodies, get_request},
+    },
     model::{
+        body::{KeptBody, RequestBodies},
         error::ApiError,
         id::RequestId,
         request_log::{Choice, RequestDetail, RequestRow, SkipReason, Skipped},
+        user::Permission,
     },
     ui::{
         clock::Clock,
@@ -22,6 +27,7 @@ use crate::{
         i18n::{language, t},
         icon::{Glyph, Icon, Mark},
         lost::tell_lost,
+        session::Session,
     },
 };
 
@@ -56,11 +62,12 @@ impl Opened {
 pub fn RequestDrawer() -> impl IntoView {
     let around = use_context::<Around>().expect("the list provides what is around a request");
     let Opened { id, detail, currency } = around.opened;
+    let shown = Shown::new();
     let face = move || {
         Suspend::new(async move {
             let (names, currency) = (around.names.await, currency.await);
             match detail.await {
-                Ok(detail) => body(&detail, &names, &currency),
+                Ok(detail) => body(&detail, &names, &currency, shown),
                 Err(error) => {
                     if matches!(error, ApiError::NotFound { .. }) {
                         tell_lost();
@@ -139,7 +146,7 @@ fn keys(id: Memo<Option<RequestId>>, around: Around) {
     });
 }
 
-fn body(detail: &RequestDetail, names: &Names, currency: &str) -> AnyView {
+fn body(detail: &RequestDetail, names: &Names, currency: &str, shown: Shown) -> AnyView {
     let clock = Clock::here();
     let row = &detail.row;
     let (id, at_ms) = (row.id.to_string(), row.at_ms);
@@ -179,6 +186,101 @@ fn body(detail: &RequestDetail, names: &Names, currency: &str) -> AnyView {
         <h2 class="beside-title">{t!(requests::attempts)} " " <span class="count">{detail.attempts.len()}</span></h2>
         {waterfall(detail, names)}
         {reasons(detail)}
+        {bodies(detail, shown)}
+    }
+    .into_any()
+}
+
+/// Bodies that somebody asked to see, and whether this person may.
+#[derive(Clone, Copy)]
+struct Shown {
+    read: Action<RequestId, (RequestId, Result<RequestBodies, ApiError>)>,
+    may: bool,
+}
+
+impl Shown {
+    fn new() -> Self {
+        let read = Action::new(|id: &RequestId| {
+            let id = *id;
+            async move { (id, get_bodies(id).await) }
+        });
+        Self { read, may: Session::here().may(Permission::ReadBodies) }
+    }
+}
+
+/// What is kept of the bodies. They are read when somebody asks for them, for that is audited.
+fn bodies(detail: &RequestDetail, shown: Shown) -> Option<AnyView> {
+    let (note, id, read) = (detail.bodies?, detail.row.id, shown.read);
+    let size = |bytes, truncated| match truncated {
+        true => t!(requests::body_beginning, &format::bytes(bytes)),
+        false => format::bytes(bytes),
+    };
+    let (asked, told) =
+        (size(note.request_bytes, note.request_truncated), size(note.response_bytes, note.response_truncated));
+    let says =
+        if note.kept { t!(requests::bodies_kept, &asked, &told) } else { t!(requests::bodies_dropped).to_owned() };
+    let face = move || {
+        let (_, result) = read.value().get().filter(|(of, _)| *of == id)?;
+        Some(match result {
+            Ok(RequestBodies { request, response }) => {
+                view! { {one_body(t!(requests::body_request), request)} {one_body(t!(requests::body_response), response)} }.into_any()
+            }
+            Err(ApiError::NotFound { .. }) => view! { <p class="caption">{t!(requests::bodies_gone)}</p> }.into_any(),
+            Err(error) => view! { <Failure error/> }.into_any(),
+        })
+    };
+    let ask = move |event: ev::MouseEvent| {
+        event.prevent_default();
+        read.dispatch(id);
+    };
+    // Without its client the page still leads to them.
+    let href = format!("/api/admin/v1/requests/{id}/bodies");
+    let button = move || {
+        match shown.may {
+        true => view! {
+            <p><a class="btn" role="button" rel="external" href=href.clone() aria-busy=move || read.pending().get().then_some("true") on:click=ask>{t!(requests::bodies_show)}</a> " " <span class="caption">{t!(requests::bodies_audited)}</span></p>
+        }
+        .into_any(),
+        false => view! { <p class="caption">{t!(requests::bodies_denied)}</p> }.into_any(),
+    }
+    };
+    Some(
+        view! {
+            <h2 class="beside-title">{t!(requests::bodies)}</h2>
+            <div class="beside-bodies" aria-live="polite">
+                <p class="caption">{says}</p>
+                {note.kept.then(button)}
+                {face}
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+fn one_body(title: &'static str, body: KeptBody) -> AnyView {
+    let KeptBody { content_type, bytes, truncated, text, redacted } = body;
+    let mut about = vec![format::bytes(bytes)];
+    if !content_type.is_empty() {
+        about.push(content_type);
+    }
+    if truncated {
+        about.push(t!(requests::body_truncated).to_owned());
+    }
+    if redacted > 0 {
+        about.push(t!(requests::body_redacted, &redacted.to_string()));
+    }
+    let copy = text.clone().filter(|text| !text.is_empty()).map(|text| view! { <CopyIcon text/> });
+    let face = match text {
+        Some(text) if text.is_empty() => view! { <p class="caption">{t!(requests::body_empty)}</p> }.into_any(),
+        Some(text) => view! { <pre class="code" tabindex="0">{text}</pre> }.into_any(),
+        None => view! { <p class="caption">{t!(requests::body_binary)}</p> }.into_any(),
+    };
+    view! {
+        <section>
+            <h3 class="flex items-center gap-2 font-medium">{title} {copy}</h3>
+            <p class="caption wrap-anywhere">{about.join(" · ")}</p>
+            {face}
+        </section>
     }
     .into_any()
 }

@@ -38,7 +38,7 @@ fn request(number: u128, path: &str, status: u16) -> RequestDetail {
         usage: Some(Usage { input: Some(0), output: None, cached: Some(9), reasoning: None, estimated: status == 200 }),
         cost_nanos: (status == 200).then_some(-5),
     };
-    RequestDetail { row, user_agent: "curl".into(), attempts: vec![attempt(path)] }
+    RequestDetail { row, user_agent: "curl".into(), attempts: vec![attempt(path)], bodies: None }
 }
 
 fn attempt(detail: &str) -> Attempt {
