@@ -22,6 +22,7 @@ pub mod price;
 pub mod problem;
 pub mod provider;
 pub mod rate_limit;
+pub mod replay;
 pub mod request_log;
 pub mod setup;
 pub mod stats;

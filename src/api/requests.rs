@@ -6,7 +6,8 @@ use super::browser::Browser;
 use crate::model::{
     body::RequestBodies,
     error::ApiError,
-    id::RequestId,
+    id::{ProviderId, RequestId},
+    replay::Replayed,
     request_log::{ExportProgress, LogLine, LogPage, RequestCount, RequestDetail, RequestFilter},
 };
 
@@ -74,4 +75,20 @@ pub async fn get_bodies(id: RequestId) -> Result<RequestBodies, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::ReadBodies).await?;
     admin.requests().show_bodies(&who, id).await
+}
+
+/// Sends a request again, to one member of its group or through it; without a body the one that was kept.
+#[server(client = Browser, prefix = "/rpc", endpoint = "requests/replay", input = Json)]
+pub async fn replay_request(
+    id: RequestId,
+    provider: Option<ProviderId>,
+    body: Option<String>,
+) -> Result<Replayed, ApiError> {
+    use crate::{
+        model::{replay::ReplayDraft, user::Permission},
+        server::session,
+    };
+    let (admin, who) = session::require(Permission::Operate).await?;
+    let draft = ReplayDraft { provider, body, content_type: None };
+    admin.requests().show_replay(&who, id, draft).await
 }

@@ -79,6 +79,12 @@ pub enum Issue {
     /// The same value appears twice in this list.
     #[error("appears twice; keep one")]
     Duplicate,
+    /// The body of a recorded request is not there to be sent again.
+    #[error("was not kept as text; paste it")]
+    BodyNotKept,
+    /// Only the beginning of it is.
+    #[error("was kept in part only; paste all of it")]
+    BodyIncomplete,
     /// Refers to something that does not exist.
     #[error("names something that does not exist")]
     Unknown,

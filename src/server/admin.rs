@@ -19,6 +19,7 @@ mod prices;
 mod principal;
 mod providers;
 mod refusal;
+mod replays;
 mod requests;
 mod sessions;
 mod setup;

@@ -31,6 +31,7 @@ pub mod late;
 pub mod model_list;
 pub mod model_name;
 mod multipart;
+pub mod replay;
 pub mod reply;
 pub mod select;
 pub mod sticky;
@@ -223,6 +224,8 @@ struct Ready {
     streams: bool,
     /// How the gateway asks for the usage of the stream, which its client did not.
     injection: Option<Injection>,
+    /// The one member that may be asked, by place; `None` for every client's request.
+    only: Option<usize>,
 }
 
 impl Shared {
@@ -291,14 +294,14 @@ impl Shared {
         let hash = sticky::hash(&group.sticky, &caller, call);
         let streams = wish.stream || call.asks_for_events();
         entry.bill.asked = payload.whole().filter(|_| streams).and_then(usage::estimate);
-        Ok(Ready { group, quota, payload, model, hash, replayable, streams, injection })
+        Ok(Ready { group, quota, payload, model, hash, replayable, streams, injection, only: None })
     }
 
     /// Asks one candidate after another until one answers.
     async fn ask(&self, call: &Call, ready: &mut Ready, entry: &mut Entry) -> Result<Reply, ProxyError> {
         let (group, model) = (&*ready.group, ready.model.as_ref());
         let name = model.map(|model| model.name.as_str());
-        let draw = Draw::open(group, &self.limiter, name, ready.hash, ready.replayable);
+        let draw = Draw::open(group, &self.limiter, name, ready.hash, ready.replayable).among(ready.only);
         let first_output_ms = group.failover.first_output_timeout_ms;
         let ask = Ask {
             call,

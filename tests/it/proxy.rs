@@ -19,6 +19,7 @@ mod limits;
 mod models;
 mod outcomes;
 mod passing;
+mod replay;
 mod selection;
 mod streams;
 mod tls;

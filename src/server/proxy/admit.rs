@@ -27,6 +27,11 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// Of a request that no limit is asked for: an operator sends it.
+    pub fn unlimited() -> Self {
+        Self { decision: Decision::UNLIMITED, place: None }
+    }
+
     /// The place to keep until the body has ended.
     pub fn into_place(self) -> Option<InFlight> {
         self.place

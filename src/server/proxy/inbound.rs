@@ -146,6 +146,12 @@ impl Payload {
         Self { kind: Kind::Whole(Bytes::new()), seen: Arc::default(), upload: None, _held: None }
     }
 
+    /// A body that is there already.
+    pub fn held(whole: Bytes) -> Self {
+        let seen = Arc::new(AtomicU64::new(whole.len() as u64));
+        Self { kind: Kind::Whole(whole), seen, upload: None, _held: None }
+    }
+
     /// Whether another attempt could send it again.
     pub fn is_replayable(&self) -> bool {
         match &self.kind {

@@ -106,6 +106,8 @@ pub struct Draw<'a> {
     done: Vec<usize>,
     /// Credentials tried of each provider that is not done.
     tried: Vec<(usize, CredentialId)>,
+    /// The one member that may be drawn, where somebody named one.
+    only: Option<usize>,
     reach: Reach,
 }
 
@@ -137,7 +139,12 @@ impl<'a> Draw<'a> {
     /// Opens the draw of one request.
     pub fn open(group: &'a Group, limiter: &'a Limiter, model: Option<&'a str>, hash: u64, may_try: bool) -> Self {
         let (done, tried) = (Vec::new(), Vec::new());
-        Self { group, limiter, model, hash, may_try, done, tried, reach: Reach::Everybody }
+        Self { group, limiter, model, hash, may_try, done, tried, only: None, reach: Reach::Everybody }
+    }
+
+    /// Draws this member and no other, where one is named.
+    pub fn among(self, only: Option<usize>) -> Self {
+        Self { only, ..self }
     }
 
     /// Says how far the next draw may go.
@@ -213,6 +220,9 @@ impl<'a> Draw<'a> {
         let place = &self.group.members[member];
         let provider = &place.provider;
         let skip = Look::Skip;
+        if self.only.is_some_and(|only| only != member) {
+            return Look::Beyond;
+        }
         if self.done.contains(&member) {
             return skip(SkipReason::Tried);
         }
@@ -388,7 +398,7 @@ impl<'a> Draw<'a> {
 
     /// Nobody could be drawn: the panic rules of gateway.md §5.
     fn nobody(&mut self, now_ms: u64, now_ns: u64) -> Result<Candidate, Nobody> {
-        if !self.done.is_empty() || !self.tried.is_empty() {
+        if !self.done.is_empty() || !self.tried.is_empty() || self.only.is_some() {
             return Err(Nobody::Left);
         }
         let looks: Vec<Look> = (0..self.group.members.len()).map(|member| self.look(member, now_ms, now_ns)).collect();

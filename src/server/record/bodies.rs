@@ -82,7 +82,8 @@ impl TakenBodies {
 }
 
 impl TakenBody {
-    fn keep(self) -> KeptBody {
+    /// What is kept of it.
+    pub fn keep(self) -> KeptBody {
         let Self { bytes, truncated, content_type, encoded } = self;
         let told = if encoded { None } else { text_of(&bytes) }.map(redact);
         let (text, redacted) = told.map_or((None, 0), |(text, found)| (Some(text), found));

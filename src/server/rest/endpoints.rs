@@ -188,6 +188,9 @@ endpoints! {
     GET "/requests/{id}/bodies" ReadBodies |call| {
         Ok(Reply::ok(&call.admin.requests().bodies(&call.who, call.id("request")?).await?))
     };
+    POST "/requests/{id}/replay" Operate |call| {
+        Ok(Reply::ok(&call.admin.requests().replay(&call.who, call.id("request")?, call.json()?).await?))
+    };
     GET "/alerts" View |call| Ok(Reply::ok(&call.admin.alerts().firing(&call.who).await?));
     GET "/alerts/history" View |call| {
         let wanted: AlertQuery = call.query()?;

@@ -48,6 +48,8 @@ phrases! {
     chat => "A number such as -1001234567890, or @name of a public channel", "填写数字（如 -1001234567890）或公开频道的 @名称";
     mail_server => "A mail server such as mail.example.com:587", "填写邮件服务器，如 mail.example.com:587";
     channel_secret_again => "The address leads to another host now: enter the secret again", "地址已指向另一主机，请重新填写密钥";
+    body_not_kept => "The body was not kept as text. Paste it", "该正文未以文本形式保留，请粘贴";
+    body_incomplete => "Only its beginning was kept. Paste all of it", "仅保留了开头部分，请粘贴完整正文";
     wrong_password => "Not your present password", "与当前密码不符";
 }
 
@@ -65,6 +67,8 @@ pub fn say(issue: &Issue) -> String {
         Issue::Taken => taken(l).into(),
         Issue::Duplicate => duplicate(l).into(),
         Issue::Unknown => unknown(l).into(),
+        Issue::BodyNotKept => body_not_kept(l).into(),
+        Issue::BodyIncomplete => body_incomplete(l).into(),
         Issue::SecretRequired => secret_required(l).into(),
         Issue::SecretAgain => secret_again(l).into(),
         Issue::InvalidSecret => secret(l).into(),

@@ -35,6 +35,7 @@ pub mod detail;
 pub mod export;
 pub mod filter;
 pub mod names;
+mod replay;
 pub mod rows;
 pub mod waterfall;
 

@@ -63,7 +63,7 @@ async fn old_bodies_go_and_rows_stay(store: Store, _: Arc<Place>) {
     let now_ms = 1_900_000_000_000;
     store.limit_bodies(LogLimits { days: 7, bytes: u64::MAX });
     let row = request(now_ms - 8 * DAY_MS);
-    store.append_requests(&[row.clone()], 0).await.expect("appended");
+    store.append_requests(std::slice::from_ref(&row), 0).await.expect("appended");
     let id = append(&store, now_ms - 8 * DAY_MS, "{}").await;
     assert_eq!(store.trim_bodies(now_ms - 2 * DAY_MS).await.expect("trimmed"), 0);
     // The id of a row is found again by its time alone.

@@ -3,7 +3,13 @@
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::{use_navigate, use_params_map};
 
-use super::{Around, names::Names, rows::attempt_glyph, waterfall::waterfall};
+use super::{
+    Around,
+    names::Names,
+    replay::{Replays, replay},
+    rows::attempt_glyph,
+    waterfall::waterfall,
+};
 use crate::{
     api::{
         prices::price_currency,
@@ -62,12 +68,15 @@ impl Opened {
 pub fn RequestDrawer() -> impl IntoView {
     let around = use_context::<Around>().expect("the list provides what is around a request");
     let Opened { id, detail, currency } = around.opened;
-    let shown = Shown::new();
+    let (shown, replays) = (Shown::new(), Replays::new());
     let face = move || {
         Suspend::new(async move {
             let (names, currency) = (around.names.await, currency.await);
             match detail.await {
-                Ok(detail) => body(&detail, &names, &currency, shown),
+                Ok(detail) => {
+                    let face = body(&detail, &names, &currency, shown);
+                    view! { {face} {replay(&detail, &names, replays, shown)} }.into_any()
+                }
                 Err(error) => {
                     if matches!(error, ApiError::NotFound { .. }) {
                         tell_lost();
@@ -193,7 +202,7 @@ fn body(detail: &RequestDetail, names: &Names, currency: &str, shown: Shown) -> 
 
 /// Bodies that somebody asked to see, and whether this person may.
 #[derive(Clone, Copy)]
-struct Shown {
+pub(super) struct Shown {
     read: Action<RequestId, (RequestId, Result<RequestBodies, ApiError>)>,
     may: bool,
 }
@@ -205,6 +214,20 @@ impl Shown {
             async move { (id, get_bodies(id).await) }
         });
         Self { read, may: Session::here().may(Permission::ReadBodies) }
+    }
+
+    /// Reads the bodies of a request, unless they are here or may not be read.
+    pub(super) fn ask(self, id: RequestId) {
+        let known = self.read.value().with_untracked(|known| known.as_ref().is_some_and(|(of, _)| *of == id));
+        if self.may && !known {
+            self.read.dispatch(id);
+        }
+    }
+
+    /// The answer that was recorded, once it has been read.
+    pub(super) fn answer(self, id: RequestId) -> Option<KeptBody> {
+        let (_, result) = self.read.value().get().filter(|(of, _)| *of == id)?;
+        result.ok().map(|bodies| bodies.response)
     }
 }
 
@@ -257,7 +280,7 @@ fn bodies(detail: &RequestDetail, shown: Shown) -> Option<AnyView> {
     )
 }
 
-fn one_body(title: &'static str, body: KeptBody) -> AnyView {
+pub(super) fn one_body(title: &'static str, body: KeptBody) -> AnyView {
     let KeptBody { content_type, bytes, truncated, text, redacted } = body;
     let mut about = vec![format::bytes(bytes)];
     if !content_type.is_empty() {
