@@ -74,6 +74,8 @@ const KEYS: [(&[u8], usize); 31] = [
 ];
 /// How a JSON Web Token begins: `{"` in base64.
 const TOKEN: &[u8] = b"eyJ";
+/// First letters of all of them.
+const BEGINNINGS: &[u8] = b"rspAyghxne";
 /// Shortest key in the middle of a text, bytes.
 const SHORTEST: usize = 13;
 
@@ -260,9 +262,16 @@ impl Scan<'_> {
     /// The word itself, from where it looks like a key on: at its start, behind an escape, or behind a `_` or `-`.
     fn key(&self, start: usize, inner: usize, end: usize) -> Option<Range<usize>> {
         let is_last = end == self.bytes.len();
+        // Most words are too short for any key.
+        if end - start < SHORTEST && !is_last && !self.goes_on(end) {
+            return None;
+        }
         let is_start = |at: &usize| *at == start || *at == inner || matches!(self.bytes[*at - 1], b'_' | b'-');
         let looks_like_key = |at: &usize| {
             let word = &self.bytes[*at..end];
+            if !BEGINNINGS.contains(&word[0]) {
+                return false;
+            }
             let long = |begin: &[u8], least: usize, rest: &[u8]| {
                 rest.len() >= least || is_last || (begin == TOKEN && self.goes_on(end))
             };
@@ -338,8 +347,13 @@ fn is_bare(byte: u8) -> bool {
 }
 
 fn names_secret(name: &[u8]) -> bool {
-    let plain: Vec<u8> = name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase).collect();
-    NAMES.iter().any(|end| plain.ends_with(end)) || WHOLE_NAMES.contains(&plain.as_slice())
+    // From the end on, small letters without `_` and `-`.
+    let letters = || name.iter().rev().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase);
+    let ends_with = |end: &[u8]| {
+        let mut left = letters();
+        end.iter().rev().all(|letter| left.next() == Some(*letter))
+    };
+    NAMES.iter().any(|end| ends_with(end)) || WHOLE_NAMES.iter().any(|whole| letters().eq(whole.iter().rev().copied()))
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

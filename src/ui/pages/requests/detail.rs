@@ -270,7 +270,7 @@ fn bodies(detail: &RequestDetail, shown: Shown) -> Option<AnyView> {
     Some(
         view! {
             <h2 class="beside-title">{t!(requests::bodies)}</h2>
-            <div class="beside-bodies" aria-live="polite">
+            <div class="beside-bodies">
                 <p class="caption">{says}</p>
                 {note.kept.then(button)}
                 {face}

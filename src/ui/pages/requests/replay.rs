@@ -96,7 +96,7 @@ pub(super) fn replay(detail: &RequestDetail, names: &Names, replays: Replays, sh
                     <textarea id="replay-body" class="input mono" rows="4" spellcheck="false" placeholder=t!(requests::replay_kept) prop:value=move || body.get() on:input=move |event| body.set(event_target_value(&event))></textarea>
                     <p><button type="button" class="btn btn-primary" disabled=move || replays.send.pending().get() on:click=send>{t!(requests::replay_send)}</button></p>
                 </div>
-                <div class="grid gap-3 pt-3" aria-live="polite">{face}</div>
+                <div class="grid gap-3 pt-3">{face}</div>
             </details>
         }
         .into_any(),
@@ -120,7 +120,7 @@ fn compared(row: &crate::model::request_log::RequestRow, replayed: Replayed, sho
     };
     view! {
         <table class="table">
-            <thead><tr><th></th><th scope="col">{t!(requests::replay_recorded)}</th><th scope="col">{t!(requests::replay_now)}</th></tr></thead>
+            <thead><tr><td></td><th scope="col">{t!(requests::replay_recorded)}</th><th scope="col">{t!(requests::replay_now)}</th></tr></thead>
             <tbody>
                 {line(t!(requests::code), row.status.to_string(), status.to_string())}
                 {line(t!(requests::first_byte), format::maybe_latency(row.first_byte_us, language()), time(head_us))}
@@ -129,7 +129,7 @@ fn compared(row: &crate::model::request_log::RequestRow, replayed: Replayed, sho
             </tbody>
         </table>
         {(!complete).then(|| view! { <p class="caption">{t!(requests::replay_cut)}</p> })}
-        <p><a class="link" href=format!("/admin/requests/{id}")>{t!(requests::replay_row)}</a></p>
+        <p><a class="plain font-medium" href=format!("/admin/requests/{id}")>{t!(requests::replay_row)}</a></p>
         {same}
         <div class="beside-pair">
             <div>{move || before().map(|body| one_body(t!(requests::replay_recorded), body))}</div>
