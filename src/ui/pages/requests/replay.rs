@@ -51,7 +51,8 @@ pub(super) fn replay(detail: &RequestDetail, names: &Names, replays: Replays, sh
     let (to, body) = (RwSignal::new(None::<ProviderId>), RwSignal::new(String::new()));
     let has_bodies = detail.bodies.is_some_and(|note| note.kept);
     let open = move |_| {
-        if replays.group.value().with_untracked(Option::is_none) {
+        let is_this = |read: &Result<Group, ApiError>| read.as_ref().is_ok_and(|read| read.id == group);
+        if !replays.group.value().with_untracked(|read| read.as_ref().is_some_and(is_this)) {
             replays.group.dispatch(group);
         }
     };
@@ -65,7 +66,7 @@ pub(super) fn replay(detail: &RequestDetail, names: &Names, replays: Replays, sh
     };
     let names = StoredValue::new(names.providers.clone());
     let members = move || {
-        let group = replays.group.value().get()?.ok()?;
+        let group = replays.group.value().get()?.ok().filter(|read| read.id == group)?;
         let option = |id: ProviderId| {
             let name = names.with_value(|names| name_of(names, id)).unwrap_or_else(|| id.to_string());
             view! { <option value=id.to_string()>{name}</option> }
