@@ -72,7 +72,7 @@ impl Proxy {
         let only = again.only.map(|provider| place_of(&group, provider).ok_or(NotSent::NoMember)).transpose()?;
         let call = imagine(&group, &again).map_err(NotSent::Refused)?;
         let now_unix_ms = shared.unix_ms(shared.clock.now_ms());
-        let mut entry = Entry::open(&shared.recorder, now_unix_ms, started, &call);
+        let mut entry = Entry::open(&shared.recorder, now_unix_ms, started, &call, shared.settings.sampler);
         entry.set_group(&group);
         entry.bill.prices = table.prices.clone();
         if group.log_bodies {

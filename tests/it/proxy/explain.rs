@@ -122,7 +122,7 @@ async fn as_many_as_may_be_in_flight_are_told_of_a_credential_and_of_a_key() {
     let query =
         ExplainQuery { api_key: keys.iter().find(|key| key.name == "one").map(|key| key.id), ..Default::default() };
     let before = ask(&world, query.clone()).await;
-    assert_eq!((before.refused, in_line(&before).as_slice()), (None, ["only"].as_slice()));
+    assert_eq!((&before.refused, in_line(&before).as_slice()), (&None, ["only"].as_slice()));
     let mut client = world.connect().await;
     let request = format!(
         "POST /api/proxy/prod/v1/x HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: 2\r\n\r\n{{}}"
