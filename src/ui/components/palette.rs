@@ -42,29 +42,11 @@ pub fn PaletteContent() -> impl IntoView {
     // What arrives late may be shorter than what was there.
     let active = Memo::new(move |_| chosen.get().min(count.get().saturating_sub(1)));
     let keys = move |event: ev::KeyboardEvent| {
-        let last = count.get_untracked().saturating_sub(1);
-        let here = active.get_untracked();
-        let next = match event.key().as_str() {
-            "ArrowDown" => {
-                if here == last {
-                    0
-                } else {
-                    here + 1
-                }
-            }
-            "ArrowUp" => here.checked_sub(1).unwrap_or(last),
-            "PageUp" => 0,
-            "PageDown" => last,
-            "Enter" => {
-                event.prevent_default();
-                press(here, event.ctrl_key() || event.meta_key());
-                return;
-            }
-            _ => return,
-        };
-        event.prevent_default();
-        chosen.set(next);
-        show(next, next > here);
+        let (here, last) = (active.get_untracked(), count.get_untracked().saturating_sub(1));
+        if let Some(next) = steer(&event, here, last) {
+            chosen.set(next);
+            show(next, next > here);
+        }
     };
     let field = NodeRef::<leptos::html::Input>::new();
     Effect::new(move |_| {
@@ -76,17 +58,7 @@ pub fn PaletteContent() -> impl IntoView {
         chosen.set(0);
         typed.set(event_target_value(&event));
     };
-    let rows = move || {
-        let mut first = 0;
-        list.get()
-            .into_iter()
-            .map(|section| {
-                let start = first;
-                first += section.entries.len();
-                group(section, start, typed, chosen, active)
-            })
-            .collect_view()
-    };
+    let rows = move || listed(list.get(), typed, chosen, active);
     view! {
         <h2 id="palette-title" class="sr-only">{t!(palette::open)}</h2>
         <div class="palette-head">
@@ -116,6 +88,37 @@ pub fn PaletteContent() -> impl IntoView {
         <Foot/>
     }
     .into_any()
+}
+
+/// All sections; entries are numbered through.
+fn listed(sections: Vec<Section>, typed: RwSignal<String>, chosen: RwSignal<usize>, active: Memo<usize>) -> AnyView {
+    let mut first = 0;
+    let mut shown = Vec::with_capacity(sections.len());
+    for section in sections {
+        let start = first;
+        first += section.entries.len();
+        shown.push(group(section, start, typed, chosen, active));
+    }
+    shown.collect_view().into_any()
+}
+
+/// Where a key leads in the list; Enter presses the entry that is chosen.
+fn steer(event: &ev::KeyboardEvent, here: usize, last: usize) -> Option<usize> {
+    let next = match event.key().as_str() {
+        "ArrowDown" if here == last => 0,
+        "ArrowDown" => here + 1,
+        "ArrowUp" => here.checked_sub(1).unwrap_or(last),
+        "PageUp" => 0,
+        "PageDown" => last,
+        "Enter" => {
+            event.prevent_default();
+            press(here, event.ctrl_key() || event.meta_key());
+            return None;
+        }
+        _ => return None,
+    };
+    event.prevent_default();
+    Some(next)
 }
 
 /// A phone has no Esc.

@@ -85,18 +85,7 @@ pub fn LatencyChart(
             return Told::default();
         };
         let all = quantiles.with(|all| all.get(column).copied()).unwrap_or_default();
-        let figure = |(name, _, pick): (&'static str, &'static str, Pick)| Figure {
-            name,
-            color: "",
-            text: format::latency_text(pick(&all), language()),
-            raw: pick(&all) as f64 / 1_000.0,
-        };
-        Told {
-            time: scale::column_time(at_ms, step_ms.get(), clock.zone(), language()),
-            span_ms: (at_ms, at_ms + step_ms.get()),
-            figures: LINES.map(figure).into(),
-            notes: Vec::new(),
-        }
+        told(at_ms, step_ms.get(), &all, clock)
     };
     view! {
         <Plot
@@ -115,6 +104,22 @@ pub fn LatencyChart(
         </Plot>
     }
     .into_any()
+}
+
+/// What there is to tell of a column.
+fn told(at_ms: i64, step_ms: i64, all: &Quantiles, clock: Clock) -> Told {
+    let figure = |(name, _, pick): (&'static str, &'static str, Pick)| Figure {
+        name,
+        color: "",
+        text: format::latency_text(pick(all), language()),
+        raw: pick(all) as f64 / 1_000.0,
+    };
+    Told {
+        time: scale::column_time(at_ms, step_ms, clock.zone(), language()),
+        span_ms: (at_ms, at_ms + step_ms),
+        figures: LINES.map(figure).into(),
+        notes: Vec::new(),
+    }
 }
 
 /// The names of the lines at their right ends, kept apart.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::{navigation::BrandMark, palette::PaletteButton};
+use super::navigation::BrandMark;
 use crate::ui::{
     clock::Clock,
     format,
@@ -67,10 +67,7 @@ pub fn PageBar(
             <h1>{title}</h1>
             {pill}
             <LiveDot/>
-            <div class="ml-auto flex items-center gap-2">
-                <span class="phone-only"><PaletteButton small=true/></span>
-                {children.map(|children| children())}
-            </div>
+            <div class="ml-auto flex items-center gap-2">{children.map(|children| children())}</div>
         </header>
     }
     .into_any()

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use super::switches::{LanguageSwitch, SignOut, ThemeSwitch};
+use super::{
+    palette::PaletteButton,
+    switches::{LanguageSwitch, SignOut, ThemeSwitch},
+};
 use crate::{
     model::{health::HealthState, user::Permission},
     ui::{
@@ -172,6 +175,7 @@ pub fn TabBar() -> impl IntoView {
             </button>
         </nav>
         <div id="more" popover="auto" class="sheet menu phone-only">
+            <PaletteButton in_menu=true/>
             {routing().map(sheet_entry).collect_view()}
             {move || operations().into_iter().map(sheet_entry).collect_view()}
             <div class="flex items-center gap-1 border-t mt-1 pt-1">

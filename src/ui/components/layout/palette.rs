@@ -32,12 +32,12 @@ impl Palette {
     }
 }
 
-/// The field of the sidebar that opens it; an icon where `small`. Unseen until the client answers.
+/// The field of the sidebar that opens it, or an entry of a menu. Unseen until the client answers.
 #[component]
 pub fn PaletteButton(
-    /// An icon alone.
+    /// An entry of a menu.
     #[prop(optional)]
-    small: bool,
+    in_menu: bool,
 ) -> impl IntoView {
     let palette = Palette::here();
     let open = move |_| {
@@ -45,10 +45,12 @@ pub fn PaletteButton(
             palette.open.set(true);
         }
     };
-    let class = if small { "btn btn-ghost btn-icon palette-open" } else { "palette-field palette-open" };
-    let words = (!small).then(|| {
-        view! { <span class="wide-only flex-1 text-left">{t!(palette::open)}</span><kbd class="kbd wide-only">"Ctrl K"</kbd> }
-    });
+    let (class, words) = if in_menu {
+        ("menu-item palette-open", view! { <span>{t!(palette::open)}</span> }.into_any())
+    } else {
+        let field = view! { <span class="wide-only flex-1 text-left">{t!(palette::open)}</span><span class="wide-only"><kbd class="kbd">"Ctrl K"</kbd></span> };
+        ("palette-field palette-open", field.into_any())
+    };
     view! {
         <button type="button" class=class aria-label=t!(palette::open) title=t!(palette::open) aria-keyshortcuts="Control+K Meta+K" aria-haspopup="dialog" on:click=open>
             <Icon name="search"/>
