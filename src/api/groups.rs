@@ -68,6 +68,16 @@ pub async fn update_group(id: GroupId, revision: i64, draft: GroupDraft) -> Resu
     admin.groups().update(&who, id, revision, draft).await
 }
 
+/// Makes a group like another one, switched off, then shows it.
+#[server(client = Browser, prefix = "/rpc", endpoint = "groups/duplicate")]
+pub async fn duplicate_group(id: GroupId) -> Result<Group, ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::ManageGroups).await?;
+    let group = admin.groups().duplicate(&who, id).await?;
+    leptos_axum::redirect(&format!("/admin/groups/{}", group.id));
+    Ok(group)
+}
+
 /// Switches a group on or off.
 #[server(client = Browser, prefix = "/rpc", endpoint = "groups/set_enabled")]
 pub async fn enable_group(id: GroupId, enabled: bool) -> Result<Group, ApiError> {

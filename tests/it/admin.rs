@@ -159,6 +159,23 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
 }
 
 #[tokio::test]
+async fn a_duplicate_of_a_group_has_the_next_free_name_and_serves_nobody_yet() {
+    let stand = Stand::new().await;
+    let provider = stand.provider("alpha").await;
+    let like = stand.admin.groups().create(&owner(), group_draft("prod", &[provider.id])).await.expect("new");
+    let second = stand.admin.groups().duplicate(&owner(), like.id).await.expect("a copy");
+    let third = stand.admin.groups().duplicate(&owner(), like.id).await.expect("another");
+    assert_eq!((second.slug.as_str(), third.slug.as_str()), ("prod-2", "prod-3"));
+    assert_eq!((second.name, third.name), (format!("{} 2", like.name), format!("{} 3", like.name)));
+    assert!(!second.enabled && like.enabled);
+    assert_eq!((&second.members, second.strategy), (&like.members, like.strategy));
+    let long = GroupDraft { name: "n".repeat(100), slug: "s".repeat(64), ..group_draft("x", &[]) };
+    let long = stand.admin.groups().create(&owner(), long).await.expect("as long as may be");
+    let copy = stand.admin.groups().duplicate(&owner(), long.id).await.expect("a copy");
+    assert_eq!((copy.name.len(), copy.slug.as_str().len()), (100, 64));
+}
+
+#[tokio::test]
 async fn a_rotated_key_has_another_secret_and_is_otherwise_the_same() {
     let stand = Stand::new().await;
     let created = stand.admin.api_keys().create(&owner(), key_draft("ci")).await.expect("new");

@@ -9,7 +9,7 @@ use crate::{
         explain::{ExplainQuery, Explanation},
         group::{Group, GroupDraft},
         id::GroupId,
-        name::Slug,
+        name::{NAME_MAX, SLUG_MAX, Slug},
         page::{ListQuery, Page},
         problem::{Issue, Problem, Validate},
         user::Permission,
@@ -56,6 +56,18 @@ impl Groups<'_> {
         self.put(who, group, None).await
     }
 
+    /// Stores a group like another one under the next free name and slug, `Production 2` and `prod-2`. It is
+    /// switched off, so that it serves nobody before somebody has looked at it; no key is scoped to it.
+    pub async fn duplicate(self, who: &Principal, id: GroupId) -> ApiResult<Group> {
+        who.require(Permission::ManageGroups)?;
+        let snapshot = self.0.snapshot().await?;
+        let like = find(&snapshot, id)?;
+        let (name, slug) = next_free(like, &snapshot.groups);
+        let draft = GroupDraft { name, slug, enabled: false, ..GroupDraft::from(like) };
+        let group = prepare(&draft, None, &snapshot, self.0.now_ms())?;
+        self.put(who, group, None).await
+    }
+
     /// Replaces a group that is still at `revision`.
     pub async fn update(self, who: &Principal, id: GroupId, revision: i64, draft: GroupDraft) -> ApiResult<Group> {
         who.require(Permission::ManageGroups)?;
@@ -91,6 +103,22 @@ impl Groups<'_> {
         group.revision = self.0.change(who, vec![Change::PutGroup { group: group.clone(), expect }]).await?;
         Ok(group)
     }
+}
+
+/// Name and slug with the first number from 2 on that no group has in either; cut where they would be too long.
+fn next_free(like: &Group, groups: &[Group]) -> (String, String) {
+    let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let numbered = |number: usize| {
+        let end = number.to_string();
+        let name = cut(&like.name, NAME_MAX - end.len() - 1);
+        let slug = cut(like.slug.as_str(), SLUG_MAX - end.len() - 1);
+        (format!("{} {end}", name.trim_end()), format!("{slug}-{end}"))
+    };
+    let is_free = |(name, slug): &(String, String)| {
+        groups.iter().all(|group| group.name != *name && group.slug.as_str() != slug.as_str())
+    };
+    // One more number than there are groups: one of them is free.
+    (2..).take(groups.len() + 1).map(numbered).find(is_free).unwrap_or_else(|| numbered(groups.len() + 2))
 }
 
 /// Checks a draft and turns it into what is stored. `before` is the group it replaces.

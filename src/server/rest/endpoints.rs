@@ -121,6 +121,10 @@ endpoints! {
     POST "/groups/{id}/explain" View |call| {
         Ok(Reply::ok(&call.admin.groups().explain(&call.who, call.id("group")?, &call.json_or_default()?)?))
     };
+    POST "/groups/{id}/duplicate" ManageGroups |call| {
+        let group = call.admin.groups().duplicate(&call.who, call.id("group")?).await?;
+        Ok(Reply::created(&group).at(group.revision))
+    };
 
     GET "/api-keys" View |call| Ok(Reply::ok(&call.admin.api_keys().list(&call.who, call.query()?).await?));
     POST "/api-keys" ManageApiKeys |call| {

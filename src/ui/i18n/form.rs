@@ -15,6 +15,7 @@ phrases! {
     enable => "Enable", "启用";
     disable => "Disable", "停用";
     add => "Add", "添加";
+    duplicate => "Duplicate", "创建副本";
     undo => "Undo", "撤销";
     enabled => "Enabled", "已启用";
     more_actions(name: &str) => "More actions for {name}", "{name} 的更多操作";

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{
         api_keys::all_api_keys,
-        groups::{EnableGroup, delete_group, explain_group, get_group, update_group},
+        groups::{DuplicateGroup, EnableGroup, delete_group, explain_group, get_group, update_group},
         health::all_health,
         providers::all_providers,
         stats::read_overview,
@@ -320,6 +320,12 @@ fn Actions(stored: RwSignal<Group>, manage: bool) -> impl IntoView {
         Some(Err(error)) => toasts.failed(&error),
         None => {}
     });
+    let copy = ServerAction::<DuplicateGroup>::new();
+    Effect::new(move |_| match copy.value().get() {
+        Some(Ok(group)) => toasts.done(t!(form::created, &group.name)),
+        Some(Err(error)) => toasts.failed(&error),
+        None => {}
+    });
     let operate = Session::here().may(Permission::Operate);
     let enabled = move || stored.with(|group| group.enabled);
     let id = stored.with_untracked(|group| group.id);
@@ -335,6 +341,12 @@ fn Actions(stored: RwSignal<Group>, manage: bool) -> impl IntoView {
                     </ActionForm>
                 })}
                 <a class="menu-item" href=format!("/admin/requests?group={id}")><Icon name="scroll-text"/>{t!(provider::requests_link)}</a>
+                {manage.then(|| view! {
+                    <ActionForm action=copy>
+                        <input type="hidden" name="id" value=id.to_string()/>
+                        <button class="menu-item"><Icon name="copy"/>{t!(form::duplicate)}</button>
+                    </ActionForm>
+                })}
                 {manage.then(|| view! { <hr/><a class="menu-item menu-danger" href="?delete=1"><Icon name="trash-2"/>{t!(form::delete)}</a> })}
             </div>
         </details>
