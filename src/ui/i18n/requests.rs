@@ -103,7 +103,7 @@ phrases! {
     body_empty => "Empty.", "空。";
     body_binary => "Not text, or compressed: only its size is known.", "不是文本，或已压缩：仅记录大小。";
     body_truncated => "only the beginning", "仅开头部分";
-    body_redacted(count: &str) => "{count} secrets taken out", "已去除 {count} 处机密";
+    body_redacted(count: &str) => "secrets taken out: {count}", "已去除 {count} 处机密";
     replay => "Replay", "重放";
     replay_open => "Send it again …", "再次发送……";
     replay_says => "It asks a provider, may cost money, and leaves a row of its own in the log. Query and headers of the client were not recorded and are not sent.", "会真实请求提供商，可能产生费用，并在日志中留下自己的一行。客户端的查询参数和请求头未被记录，不会发送。";

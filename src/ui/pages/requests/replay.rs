@@ -88,13 +88,17 @@ pub(super) fn replay(detail: &RequestDetail, names: &Names, replays: Replays, sh
                 <summary class="font-medium text-ink">{t!(requests::replay_open)}</summary>
                 <div class="form pt-3">
                     <p class="caption">{t!(requests::replay_says)}</p>
-                    <label class="field-label" for="replay-to">{t!(requests::replay_to)}</label>
-                    <select id="replay-to" class="input" on:change=move |event| to.set(event_target_value(&event).parse().ok())>
-                        <option value="">{t!(requests::replay_group)}</option>
-                        {members}
-                    </select>
-                    <label class="field-label" for="replay-body">{t!(requests::replay_body)}</label>
-                    <textarea id="replay-body" class="input mono" rows="4" spellcheck="false" placeholder=t!(requests::replay_kept) prop:value=move || body.get() on:input=move |event| body.set(event_target_value(&event))></textarea>
+                    <div class="field">
+                        <label class="field-label" for="replay-to">{t!(requests::replay_to)}</label>
+                        <select id="replay-to" class="input" on:change=move |event| to.set(event_target_value(&event).parse().ok())>
+                            <option value="">{t!(requests::replay_group)}</option>
+                            {members}
+                        </select>
+                    </div>
+                    <div class="field">
+                        <label class="field-label" for="replay-body">{t!(requests::replay_body)}</label>
+                        <textarea id="replay-body" class="input mono" rows="4" spellcheck="false" placeholder=t!(requests::replay_kept) prop:value=move || body.get() on:input=move |event| body.set(event_target_value(&event))></textarea>
+                    </div>
                     <p><button type="button" class="btn btn-primary" disabled=move || replays.send.pending().get() on:click=send>{t!(requests::replay_send)}</button></p>
                 </div>
                 <div class="grid gap-3 pt-3">{face}</div>
