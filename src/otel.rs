@@ -197,13 +197,16 @@ impl Outbox {
     async fn send_spans(&self, drained: &CancellationToken) -> Option<Result<(), Refusal>> {
         let mut sent = None;
         loop {
+            // What was not tried waits for the next turn.
+            if matches!(sent, Some(Err(_))) {
+                return sent;
+            }
             let batch: Vec<Span> = {
                 let mut desk = self.desk();
                 let count = desk.spans.len().min(BATCH);
                 desk.spans.drain(..count).collect()
             };
-            if batch.is_empty() || matches!(sent, Some(Err(_))) {
-                self.desk().lost_spans += batch.len() as u64;
+            if batch.is_empty() {
                 return sent;
             }
             let count = batch.len() as u64;

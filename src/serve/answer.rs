@@ -9,6 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::link::Held;
 use crate::server::proxy::ReplyBody;
 
 pin_project_lite::pin_project! {
@@ -31,6 +32,14 @@ impl Answer {
     /// A body of the data plane.
     pub(crate) fn proxy(body: ReplyBody) -> Self {
         Self::Proxy { body }
+    }
+}
+
+impl Held for Answer {
+    fn held(self: Pin<&mut Self>) {
+        if let AnswerProjection::Proxy { body } = self.project() {
+            body.get_mut().held();
+        }
     }
 }
 

@@ -69,6 +69,12 @@ impl Backlog {
     }
 }
 
+/// A body that is told when its client keeps it waiting.
+pub(super) trait Held: Body {
+    /// Bytes of it still wait for the client: it is not asked for more.
+    fn held(self: Pin<&mut Self>);
+}
+
 pin_project_lite::pin_project! {
     /// The body of an answer of HTTP/1.1, one part at a time: hyper alone would take 64 KiB of it ahead
     /// of a client that does not read.
@@ -79,14 +85,18 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for HeldBack<B> {
+impl<B: Held<Data = Bytes>> Body for HeldBack<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let held = self.project();
         // The link wakes this task when the client has taken what waits.
-        if held.backlog.0.load(Relaxed) { Poll::Pending } else { held.body.poll_frame(cx) }
+        if held.backlog.0.load(Relaxed) {
+            held.body.held();
+            return Poll::Pending;
+        }
+        held.body.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -189,6 +199,10 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
+
+    impl Held for Full<Bytes> {
+        fn held(self: Pin<&mut Self>) {}
+    }
 
     #[derive(Default)]
     struct Woken(AtomicBool);

@@ -63,12 +63,13 @@ pub async fn tidy(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     if gone > 0 {
         tracing::info!(segments = gone, "the oldest part of the request log was dropped");
     }
-    if store.merge_requests().await? {
-        tracing::debug!("a part of the request log was packed anew");
-    }
     let gone = store.trim_bodies(now_ms).await?;
     if gone > 0 {
         tracing::info!(segments = gone, "the oldest bodies of requests were dropped");
+    }
+    // Last: it needs room on the disk, which the rest makes.
+    if store.merge_requests().await? {
+        tracing::debug!("a part of the request log was packed anew");
     }
     Ok(())
 }

@@ -254,7 +254,8 @@ impl Shared {
         })?;
         entry.set_group(&group);
         if group.log_bodies || caller.key().is_some_and(|key| key.log_bodies) {
-            entry.bodies = Some(Capture::begin(self.settings.log_body_limit, &call.headers));
+            let most = capture::room(self.settings.log_body_limit, self.recorder.in_flight());
+            entry.bodies = Some(Capture::begin(most, &call.headers));
         }
         written.group = Some(group.clone());
         if call.websocket.is_some() && !group.websocket {

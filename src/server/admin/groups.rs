@@ -117,8 +117,9 @@ fn next_free(like: &Group, groups: &[Group]) -> (String, String) {
     let is_free = |(name, slug): &(String, String)| {
         groups.iter().all(|group| group.name != *name && group.slug.as_str() != slug.as_str())
     };
-    // One more number than there are groups: one of them is free.
-    (2..).take(groups.len() + 1).map(numbered).find(is_free).unwrap_or_else(|| numbered(groups.len() + 2))
+    // A group takes a number by its name and another by its slug: one more number than that, and one is free.
+    let most = 2 * groups.len() + 1;
+    (2..).take(most).map(numbered).find(is_free).unwrap_or_else(|| numbered(most + 1))
 }
 
 /// Checks a draft and turns it into what is stored. `before` is the group it replaces.

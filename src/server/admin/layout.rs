@@ -6,7 +6,8 @@
 /// Deepest indentation, levels.
 const DEEPEST: usize = 40;
 
-/// The text laid out; `None` where it does not begin as an object or a list does, or has lines of its own.
+/// The text laid out; `None` where it does not begin as an object or a list does, has lines of its own, or would
+/// become many times as long.
 pub(super) fn lay_out(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if !trimmed.starts_with(['{', '[']) || trimmed.contains('\n') {
@@ -15,6 +16,10 @@ pub(super) fn lay_out(text: &str) -> Option<String> {
     let mut out = String::with_capacity(trimmed.len() * 2);
     let (mut depth, mut in_string, mut escaped, mut fresh) = (0_usize, false, false, false);
     for letter in trimmed.chars() {
+        // Made to be deep, not to be read.
+        if out.len() > trimmed.len() * 8 + 4_096 {
+            return None;
+        }
         if in_string {
             out.push(letter);
             in_string = escaped || letter != '"';
@@ -67,6 +72,12 @@ mod tests {
         let text = r#"{"a": [1,{"b":"x, {y}: \"z\""}], "c":{},"d":[ ],"e":null}"#;
         let wanted = "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x, {y}: \\\"z\\\"\"\n    }\n  ],\n  \"c\": {},\n  \"d\": [],\n  \"e\": null\n}";
         assert_eq!(lay_out(text).as_deref(), Some(wanted));
+    }
+
+    #[test]
+    fn what_would_grow_without_measure_stays_as_it_is() {
+        let deep = format!("{}{}", "[".repeat(40), ",".repeat(100_000));
+        assert_eq!(lay_out(&deep), None);
     }
 
     #[test]

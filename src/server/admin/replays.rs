@@ -98,8 +98,12 @@ impl Requests<'_> {
             Err(ApiError::NotFound { .. }) => return Err(missing()),
             Err(error) => return Err(error),
         };
-        let KeptBody { content_type, truncated, text, .. } = kept;
-        if truncated {
+        let KeptBody { content_type, truncated, text, redacted, .. } = kept;
+        // Where a secret was no text, what stands in its place is no JSON: the provider would blame the request.
+        let is_broken = redacted > 0
+            && content_type.contains("json")
+            && text.as_deref().is_some_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_err());
+        if truncated || is_broken {
             return Err(ApiError::invalid("body", Issue::BodyIncomplete));
         }
         Ok((text.ok_or_else(missing)?, Some(content_type)))

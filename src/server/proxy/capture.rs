@@ -14,6 +14,15 @@ use crate::server::record::bodies::{TakenBodies, TakenBody};
 /// Longest `Content-Type` that is kept, bytes.
 const TYPE: usize = 128;
 
+/// Bytes that the bodies of all requests in flight may have together.
+const IN_FLIGHT: u64 = 512 << 20;
+
+/// How much of each body a request may keep while so many are in flight: `limit`, or nothing where that could be too
+/// much for all of them.
+pub fn room(limit: usize, in_flight: u32) -> usize {
+    if u64::from(in_flight) * 2 * limit as u64 <= IN_FLIGHT { limit } else { 0 }
+}
+
 /// The bodies of a request so far.
 #[derive(Debug)]
 pub struct Capture {
@@ -47,10 +56,8 @@ impl Capture {
 
     /// The request's body, where it is held as a whole.
     pub fn asked(&mut self, whole: &Bytes) {
-        let truncated = whole.len() > self.most;
-        // A part of it would hold on to the rest.
-        self.asked.bytes = if truncated { Bytes::copy_from_slice(&whole[..self.most]) } else { whole.clone() };
-        self.asked.truncated = truncated;
+        self.asked.bytes = Bytes::copy_from_slice(&whole[..whole.len().min(self.most)]);
+        self.asked.truncated = whole.len() > self.most;
     }
 
     /// The head of the answer.
@@ -149,6 +156,16 @@ mod tests {
         capture.asked(&Bytes::from(vec![b'x'; 1 << 20]));
         let taken = capture.finish();
         assert_eq!((taken.request.bytes.len(), taken.request.truncated), (4, true));
+    }
+
+    #[test]
+    fn where_very_many_requests_are_in_flight_only_the_sizes_of_bodies_are_noted() {
+        assert_eq!((room(64 << 10, 4_096), room(64 << 10, 4_097)), (64 << 10, 0));
+        let mut capture = capture(0);
+        capture.asked(&Bytes::from_static(b"abc"));
+        capture.sent(b"abc");
+        let taken = capture.finish();
+        assert!(taken.request.bytes.is_empty() && taken.request.truncated && taken.response.truncated);
     }
 
     #[test]

@@ -223,6 +223,13 @@ impl ReplyBody {
         }
         Self::Passing(passing)
     }
+
+    /// The client has not taken what went out: from the last part on the time is its own.
+    pub fn held(&mut self) {
+        if let Self::Passing(passing) = self {
+            passing.asked = None;
+        }
+    }
 }
 
 fn complete(entry: &mut Option<Box<Entry>>) {

@@ -16,7 +16,7 @@ const NAME: usize = 80;
 const PEM_LINE: usize = 64;
 
 /// What names of secrets end with, in small letters and without `_` and `-`: `OPENAI_API_KEY`, `X-Auth-Token`.
-const NAMES: [&[u8]; 13] = [
+const NAMES: [&[u8]; 21] = [
     b"apikey",
     b"token",
     b"secret",
@@ -30,9 +30,18 @@ const NAMES: [&[u8]; 13] = [
     b"credential",
     b"credentials",
     b"connectionstring",
+    b"accountkey",
+    b"subscriptionkey",
+    b"signingkey",
+    b"encryptionkey",
+    b"masterkey",
+    // `tokens` is none: `max_tokens` is no secret.
+    b"apikeys",
+    b"secrets",
+    b"passwords",
 ];
 /// Names that are secrets only as a whole word.
-const WHOLE_NAMES: [&[u8]; 4] = [b"pwd", b"cookie", b"setcookie", b"signingkey"];
+const WHOLE_NAMES: [&[u8]; 3] = [b"pwd", b"cookie", b"setcookie"];
 /// Words in front of a secret in a header's value.
 const SCHEMES: [&[u8]; 5] = [b"bearer", b"basic", b"digest", b"token", b"bot"];
 /// Values that are none.
@@ -91,7 +100,10 @@ pub fn redact(text: &str) -> (String, u32) {
             at = end;
             secret
         } else {
-            let secret = scan.bytes[at..].starts_with(b"://").then(|| scan.password(at + 3)).flatten();
+            // Some write JSON with escaped slashes.
+            let signs: [&[u8]; 2] = [b"://", br":\/\/"];
+            let sign = signs.into_iter().find(|sign| scan.bytes[at..].starts_with(sign));
+            let secret = sign.and_then(|sign| scan.password(at + sign.len()));
             at += 1;
             secret
         };
@@ -162,7 +174,7 @@ impl Scan<'_> {
         if end - start > NAME {
             return None;
         }
-        let (quoted, separator) = self.separator(end)?;
+        let (quoted, separator) = self.separator(end).or_else(|| self.argument(start, end))?;
         if !names_secret(&self.bytes[start..end]) {
             return None;
         }
@@ -176,11 +188,17 @@ impl Scan<'_> {
                 inside..self.closing(inside, *quote, slashes)
             }
             Some(open @ (b'{' | b'[')) if slashes == 0 => at..self.balanced(at, *open),
-            _ => at..self.bare(at),
+            _ => at..self.bare(at, &self.bytes[start..end]),
         };
         let word = &self.bytes[value.clone()];
         let nothing = word.is_empty() || NOTHING.iter().any(|none| word.eq_ignore_ascii_case(none));
         (!nothing).then_some(value)
+    }
+
+    /// `--password hunter2`: behind dashes a space is sign enough.
+    fn argument(&self, start: usize, end: usize) -> Option<(bool, usize)> {
+        let at = self.end_of(end, |byte| byte == b' ');
+        (at > end && self.bytes[start..end].starts_with(b"--")).then_some((false, at))
     }
 
     /// Behind a name: whether it was quoted, and where the value's side of the `:` or `=` begins.
@@ -188,6 +206,8 @@ impl Scan<'_> {
         let slashes = self.slashes(end);
         let rest = self.bytes.get(end + slashes..).unwrap_or_default();
         let (quoted, at) = match rest {
+            // `environ["API_KEY"] = …`
+            [b'"' | b'\'', b']', ..] => (true, end + slashes + 2),
             [b'"' | b'\'', ..] => (true, end + slashes + 1),
             [b'u', b'0', b'0', b'2', b'2', ..] if slashes > 0 => (true, end + slashes + 5),
             [b'%', b'2', b'2', ..] => (true, end + slashes + 3),
@@ -195,11 +215,16 @@ impl Scan<'_> {
             [b']', ..] => (false, end + slashes + 1),
             _ => (false, end),
         };
+        // A field of multipart/form-data: its value stands behind its head.
+        if quoted && self.bytes[at..].starts_with(b"\r\n\r\n") {
+            return Some((false, at + 4));
+        }
         let at = self.end_of(at, |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
         let rest = self.bytes.get(at..).unwrap_or_default();
         let length = match rest {
             [b':', b'=', ..] | [b'=', b'>', ..] | [b'=', b'=', ..] => 2,
-            [b':' | b'=', ..] => 1,
+            // `>` as in `<password>…`
+            [b':' | b'=' | b'>', ..] => 1,
             [b'%', b'3', b'A' | b'a' | b'D' | b'd', ..] => 3,
             _ => return None,
         };
@@ -249,10 +274,19 @@ impl Scan<'_> {
         self.bytes.len()
     }
 
-    /// Where a value without quotes ends: a word, and the next where the first only says what kind it is.
-    fn bare(&self, from: usize) -> usize {
+    /// Where a value without quotes ends: a word, and the next where the first only says what kind it is; cookies are
+    /// several.
+    fn bare(&self, from: usize, name: &[u8]) -> usize {
+        let ends_with =
+            |end: &[u8]| name.len().checked_sub(end.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(end));
+        if ends_with(b"cookie") {
+            return self.end_of(from, |byte| is_bare(byte) || matches!(byte, b' ' | b';' | b','));
+        }
         let end = self.end_of(from, is_bare);
-        if !SCHEMES.iter().any(|scheme| self.bytes[from..end].eq_ignore_ascii_case(scheme)) {
+        let word = &self.bytes[from..end];
+        let is_scheme = SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+            || (ends_with(b"authorization") && word.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-'));
+        if !is_scheme {
             return end;
         }
         let next = self.end_of(end, |byte| byte == b' ');
@@ -273,7 +307,7 @@ impl Scan<'_> {
                 return false;
             }
             let long = |begin: &[u8], least: usize, rest: &[u8]| {
-                rest.len() >= least || is_last || (begin == TOKEN && self.goes_on(end))
+                rest.len() >= least || is_last || ((begin == TOKEN || begin == b"ya29") && self.goes_on(end))
             };
             KEYS.iter().any(|(begin, least)| word.strip_prefix(*begin).is_some_and(|rest| long(begin, *least, rest)))
         };

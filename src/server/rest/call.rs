@@ -19,8 +19,8 @@ use crate::{
     server::{admin::Admin, session::Principal},
 };
 
-/// Largest body: a declarative file of some thousand providers.
-const BODY_MAX: usize = 4 << 20;
+/// Largest body: a declarative file of some thousand providers, or a request of 4 MiB as a text in JSON.
+const BODY_MAX: usize = 10 << 20;
 
 /// Everything an endpoint may need.
 pub(super) struct Call {
@@ -43,7 +43,7 @@ impl Call {
     ) -> ApiResult<Self> {
         let body = axum::body::to_bytes(body, BODY_MAX)
             .await
-            .map_err(|_| unreadable("body", "it is larger than 4 MiB or broke off"))?;
+            .map_err(|_| unreadable("body", "it is larger than 10 MiB or broke off"))?;
         Ok(Self {
             admin,
             who,

@@ -125,6 +125,6 @@ pub fn SkeletonRows(
             </div>
         }
     };
-    view! { <div class="card" aria-busy="true" aria-label=t!(shell::loading)>{(0..rows).map(row).collect_view()}</div> }
+    view! { <div class="card" role="status" aria-busy="true" aria-label=t!(shell::loading)>{(0..rows).map(row).collect_view()}</div> }
         .into_any()
 }

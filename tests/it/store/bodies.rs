@@ -19,6 +19,7 @@ contracts![
     old_bodies_go_and_rows_stay,
     bodies_stay_within_their_bytes_and_keep_the_newest,
     bodies_are_found_after_the_store_was_opened_again,
+    old_bodies_go_also_where_none_came_since_the_start,
 ];
 
 const DAY_MS: i64 = 86_400_000;
@@ -101,5 +102,16 @@ async fn bodies_are_found_after_the_store_was_opened_again(store: Store, place: 
     let id = append(&store, 1_700_000_000_000, "{\"x\":1}").await;
     let again = place.open().await;
     assert_eq!(again.request_bodies(id).await.expect("read"), Some(bodies("{\"x\":1}")));
+    again.close().await;
+}
+
+async fn old_bodies_go_also_where_none_came_since_the_start(store: Store, place: Arc<Place>) {
+    let now_ms = 1_900_000_000_000;
+    let id = append(&store, now_ms - 8 * DAY_MS, "{}").await;
+    store.close().await;
+    let again = place.open().await;
+    again.limit_bodies(LogLimits { days: 7, bytes: u64::MAX });
+    assert_eq!(again.trim_bodies(now_ms).await.expect("trimmed"), 1);
+    assert_eq!(again.request_bodies(id).await.expect("read"), None);
     again.close().await;
 }

@@ -31,6 +31,15 @@ fn a_value_is_hidden_by_its_name_however_it_is_written() {
         ("{'db_password': 'a b'}", "{'db_password': '(redacted)'}"),
         ("%7B%22api_key%22%3A%22abc%22%7D", "%7B%22api_key%22%3A(redacted)"),
         ("DATABASE_URL=postgres://me:pw@host/db", "DATABASE_URL=postgres://(redacted)@host/db"),
+        (r#"{"x":"postgres:\/\/me:pw@host"}"#, r#"{"x":"postgres:\/\/(redacted)@host"}"#),
+        ("Authorization: ApiKey 7f3a9c", "Authorization: (redacted)"),
+        ("Cookie: theme=dark; session=abcdef\r\nAccept: b", "Cookie: (redacted)\r\nAccept: b"),
+        (r#"os.environ["OPENAI_API_KEY"] = "7f3a""#, r#"os.environ["OPENAI_API_KEY"] = "(redacted)""#),
+        ("<password>hunter2</password>", "<password>(redacted)</password>"),
+        ("name=\"password\"\r\n\r\nhunter2\r\n--x", "name=\"password\"\r\n\r\n(redacted)\r\n--x"),
+        ("deploy --password hunter2 now", "deploy --password (redacted) now"),
+        ("AccountName=a;AccountKey=b64;x=1", "AccountName=a;AccountKey=(redacted);x=1"),
+        ("webhook_signing_key: abc", "webhook_signing_key: (redacted)"),
     ] {
         assert_eq!(hidden(text), wanted, "{text}");
     }
@@ -82,6 +91,7 @@ fn planted() -> impl Strategy<Value = (String, String, String)> {
         Just("{\"arguments\":\"{\\\"password\\\": \\\"".to_owned()),
         Just("a=1&access_token=".to_owned()),
         Just("Proxy-Authorization: Bearer ".to_owned()),
+        Just("Authorization: ApiKey ".to_owned()),
         Just("{\"headers\":{\"authorization\":\"Bearer ".to_owned()),
         Just("{\"headers\":{\"x-api-key\":[\"".to_owned()),
     ];
@@ -105,6 +115,7 @@ fn planted() -> impl Strategy<Value = (String, String, String)> {
             Just("ghp_"),
             Just("Bearer "),
             Just("eyJ0.eyJ1."),
+            Just("ya29.a0"),
         ],
     )
         .prop_map(|(before, begin)| format!("{before}{begin}"));

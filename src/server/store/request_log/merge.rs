@@ -56,21 +56,20 @@ impl Segment {
         let new = self.with_tables(blocks, marks);
         let mut tx = self.database.write().await?;
         let told: Option<(i64, i64)> = tx.one(self.select_density()).await?;
-        let (blocks, rows) = told.map_or((0, 0), |(blocks, rows)| (blocks.unsigned_abs(), rows.unsigned_abs()));
-        if blocks < 2 || rows >= blocks.saturating_mul(SPARSE) {
+        let (blocks, listed) = told.map_or((0, 0), |(blocks, rows)| (blocks.unsigned_abs(), rows.unsigned_abs()));
+        if blocks < 2 || listed >= blocks.saturating_mul(SPARSE) {
             return Ok(false);
         }
         new.make_in(&mut tx).await?;
-        let (mut after, mut rows): (Uuid, Vec<RequestDetail>) = (Uuid::nil(), Vec::new());
+        let (mut after, mut rows, mut unpacked): (Uuid, Vec<RequestDetail>, u64) = (Uuid::nil(), Vec::new(), 0);
         loop {
             let page: Vec<(Vec<u8>, Vec<u8>)> = tx.all(self.select_bodies(after, AT_ONCE)).await?;
             let Some((last, _)) = page.last() else { break };
             after = Uuid::from_slice(last).map_err(|error| self.damaged(error.to_string()))?;
             for (_, body) in &page {
-                if let Err(reason) = unpack(body, &mut rows) {
-                    let segment = self.name();
-                    tracing::warn!(segment, %reason, "a block of the request log cannot be read; its segment stays as it is");
-                    return Ok(false);
+                match unpack(body, &mut rows) {
+                    Ok(count) => unpacked += count,
+                    Err(reason) => return Ok(self.leave(&reason.to_string())),
                 }
                 // In the order of their last ids: whatever comes later is newer than the last of these.
                 if rows.len() >= FULL {
@@ -81,6 +80,9 @@ impl Segment {
         }
         if !rows.is_empty() {
             new.put(&mut tx, &[packed(&mut rows)]).await?;
+        }
+        if unpacked != listed {
+            return Ok(self.leave(&format!("{unpacked} rows are there of {listed}")));
         }
         for text in self.take_over(&new) {
             tx.run(composed(text)).await?;
@@ -97,15 +99,22 @@ impl Segment {
         self.learn(|known| known.bytes = bytes);
         Ok(true)
     }
+
+    /// It was not merged.
+    fn leave(&self, reason: &str) -> bool {
+        let segment = self.name();
+        tracing::warn!(segment, reason, "a block of the request log cannot be read; its segment stays as it is");
+        false
+    }
 }
 
-/// The rows of a block, behind those that are there.
-fn unpack(body: &[u8], rows: &mut Vec<RequestDetail>) -> Result<(), Torn> {
-    let mut block = Block::read(body)?;
+/// The rows of a block, behind those that are there; how many they are.
+fn unpack(body: &[u8], rows: &mut Vec<RequestDetail>) -> Result<u64, Torn> {
+    let (before, mut block) = (rows.len(), Block::read(body)?);
     while let Some(row) = block.next()? {
         rows.push(block.detail(&row)?);
     }
-    Ok(())
+    Ok((rows.len() - before) as u64)
 }
 
 /// One block of all of them; there is at least one.

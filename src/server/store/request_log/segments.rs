@@ -440,8 +440,8 @@ impl Segments {
             let last = match (known.sealed, &segment.file) {
                 // What other nodes write is not known here.
                 (false, None) => segment.measure().await?.last,
-                // Somebody fills it with old rows.
-                (false, Some(_)) if !is_open => None,
+                // Somebody fills it with old rows; bodies are never brought from elsewhere.
+                (false, Some(_)) if !is_open && self.family == Family::Rows => None,
                 _ => known.last,
             };
             if last.is_some_and(|last| last < id) {

@@ -48,11 +48,11 @@ pub fn PaletteButton(
     let (class, words) = if in_menu {
         ("menu-item palette-open", view! { <span>{t!(palette::open)}</span> }.into_any())
     } else {
-        let field = view! { <span class="wide-only flex-1 text-left">{t!(palette::open)}</span><span class="wide-only"><kbd class="kbd">"Ctrl K"</kbd></span> };
+        let field = view! { <span class="wide-only flex-1 text-left">{t!(palette::open)}</span><span class="wide-only"><kbd class="kbd" aria-hidden="true">"Ctrl K"</kbd></span> };
         ("palette-field palette-open", field.into_any())
     };
     view! {
-        <button type="button" class=class aria-label=t!(palette::open) title=t!(palette::open) aria-keyshortcuts="Control+K Meta+K" aria-haspopup="dialog" on:click=open>
+        <button type="button" class=class title=t!(palette::open) aria-keyshortcuts="Control+K Meta+K" aria-haspopup="dialog" on:click=open>
             <Icon name="search"/>
             {words}
         </button>

@@ -62,5 +62,5 @@ pub fn ListSkeleton(
         let width = ["w-28", "w-36", "w-24", "w-32"][usize::from(index) % 4];
         view! { <div class="flex items-center gap-4 h-[54px] px-4 border-b border-line last:border-0"><span class="bone w-4 h-4"></span><span class=format!("bone h-3 {width}")></span><span class="bone h-3 w-20 ml-auto"></span><span class="bone h-3 w-14"></span></div> }
     };
-    view! { <div aria-busy="true" aria-label=t!(shell::loading)>{(0..rows).map(row).collect_view()}</div> }.into_any()
+    view! { <div role="status" aria-busy="true" aria-label=t!(shell::loading)>{(0..rows).map(row).collect_view()}</div> }.into_any()
 }
