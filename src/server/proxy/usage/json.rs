@@ -135,6 +135,10 @@ impl Finder {
 
     fn between<'a>(&mut self, rest: &'a [u8], tally: &mut Tally) -> &'a [u8] {
         let at = if self.is_watched() { rest.iter().position(is_mark) } else { find_bracket(rest) };
+        // Only what stands right behind the name is its value: in what is no JSON anything may follow a `null`.
+        if rest[..at.unwrap_or(rest.len())].iter().any(|byte| !byte.is_ascii_whitespace()) {
+            self.field = Field::Other;
+        }
         let Some(at) = at else {
             self.keep(rest);
             return &[];
@@ -145,7 +149,7 @@ impl Finder {
             b'{' => self.open(true),
             b'[' => self.open(false),
             b'}' | b']' => self.close(tally),
-            b':' => self.field = self.name.field(),
+            b':' => self.field = std::mem::take(&mut self.name).field(),
             _ => (self.name_next, self.field) = (true, Field::Other),
         }
         &rest[at + 1..]

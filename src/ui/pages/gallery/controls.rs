@@ -150,7 +150,7 @@ fn table() -> AnyView {
                     <th scope="col">{t!(form::status)}</th>
                     <SortHead state column="requests" title=t!(provider::requests_day) class="num" figures=true/>
                 </tr></thead>
-                <tbody>{[(1, "openai-main", HealthState::Healthy), (2, "moonshot", HealthState::Disabled)].map(row).collect_view()}</tbody>
+                <tbody>{[(1, "openai", HealthState::Healthy), (2, "moonshot", HealthState::Disabled)].map(row).collect_view()}</tbody>
             </table>
             <div class="card-foot"><span>{t!(provider::count, 120)}</span><Pager state total=Signal::stored(120) per_page=50/></div>
         </div>
