@@ -133,7 +133,7 @@ fn table() -> AnyView {
                 <td class="w-8"><RowCheck selection key=number order=vec![1, 2] name/></td>
                 <td><a class="name" href=PATH>{name}</a></td>
                 <td><HealthWord state=health/></td>
-                <td class="num">"55,294"</td>
+                <td class="num hidden sm:table-cell">"55,294"</td>
             </tr>
         }
     };
@@ -148,7 +148,7 @@ fn table() -> AnyView {
                     <th><span class="sr-only">{t!(form::select_all)}</span></th>
                     <SortHead state column="name" title=t!(form::name)/>
                     <th scope="col">{t!(form::status)}</th>
-                    <SortHead state column="requests" title=t!(provider::requests_day) class="num" figures=true/>
+                    <SortHead state column="requests" title=t!(provider::requests_day) class="num hidden sm:table-cell" figures=true/>
                 </tr></thead>
                 <tbody>{[(1, "openai", HealthState::Healthy), (2, "moonshot", HealthState::Disabled)].map(row).collect_view()}</tbody>
             </table>
