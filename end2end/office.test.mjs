@@ -168,7 +168,7 @@ test('a long list is searched, filtered, sorted and paged by the server, and its
   assert.match(await page.locator('.card-foot').innerText(), new RegExp(`1–50 of ${MANY + 2}`));
   await page.getByRole('link', { name: 'Next page' }).click();
   await page.getByText(`51–100 of ${MANY + 2}`).waitFor();
-  assert.equal((await names())[0], 'spare-048');
+  await eventually(async () => (await names())[0] === 'spare-048', 'the rows of the second page');
 
   await page.getByRole('searchbox').fill('spare-01');
   await page.getByText('1–10 of 10').waitFor();
