@@ -121,6 +121,20 @@ test('the save bar names the revision that saving makes', async () => {
   assertClean(page);
 });
 
+test('a page that is saved again and again goes on, and the tab is called as the record is', async () => {
+  await go(`/admin/groups/${(await group()).id}?tab=settings`);
+  for (const name of ['Production 1', 'Production 2', 'Production 3', 'Production 4', 'Production 5', 'Production']) {
+    await page.fill('#name', name);
+    await page.locator('.save-bar').getByRole('button', { name: /Save/ }).click();
+    await page.locator('.save-bar').waitFor({ state: 'detached' });
+    await eventually(async () => (await page.title()) === `${name} · Rondo`, `the tab is called ${name}`);
+  }
+  await page.getByRole('link', { name: 'Limits and access' }).click();
+  await page.waitForURL(/tab=access/);
+  await page.goBack();
+  assertClean(page);
+});
+
 test('the connection of a provider and the rules of a group are forms', async () => {
   const { id } = await providerNamed('beta');
   await go(`/admin/providers/${id}/edit`);
@@ -309,6 +323,16 @@ test('the palette finds things, places and actions with the keyboard alone', asy
   await palette.getByRole('option', { name: /^Production/ }).waitFor();
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/admin\/groups\/[0-9a-f-]{36}$/);
+  // Who types and presses Enter at once means what will be found, not what stands there meanwhile.
+  await page.route('**/rpc/search/things*', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await route.continue();
+  });
+  await go('/admin');
+  await summon('produ');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/admin\/groups\/[0-9a-f-]{36}$/);
+  await page.unroute('**/rpc/search/things*');
   await summon('audit');
   await eventually(async () => /Audit log/.test(await palette.locator('[role=option]').last().innerText()), 'the place is listed');
   await page.keyboard.press('ArrowUp');

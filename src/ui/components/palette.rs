@@ -25,6 +25,8 @@ use crate::{
 /// What the server found, and for which text.
 #[derive(Clone, Default)]
 pub(super) struct Finding {
+    /// As it was typed; none before the first answer.
+    text: Option<String>,
     things: Option<Things>,
     /// Whether the last question had no answer: places and actions still work.
     unanswered: bool,
@@ -41,11 +43,22 @@ pub fn PaletteContent() -> impl IntoView {
     let chosen = RwSignal::new(0_usize);
     // What arrives late may be shorter than what was there.
     let active = Memo::new(move |_| chosen.get().min(count.get().saturating_sub(1)));
+    let enter = press_when_answered(typed, finding, active);
     let keys = move |event: ev::KeyboardEvent| {
+        // The keys of an input method belong to it.
+        if event.is_composing() {
+            return;
+        }
+        enter.set(Enter::Idle);
         let (here, last) = (active.get_untracked(), count.get_untracked().saturating_sub(1));
-        if let Some(next) = steer(&event, here, last) {
-            chosen.set(next);
-            show(next, next > here);
+        match steer(&event, here, last) {
+            Some(Step::To(next)) => {
+                chosen.set(next);
+                show(next, next > here);
+            }
+            Some(Step::Press { in_new_tab: true }) => press(here, true),
+            Some(Step::Press { in_new_tab: false }) => enter.set(Enter::Pressed),
+            None => {}
         }
     };
     let field = NodeRef::<leptos::html::Input>::new();
@@ -102,8 +115,42 @@ fn listed(sections: Vec<Section>, typed: RwSignal<String>, chosen: RwSignal<usiz
     shown.collect_view().into_any()
 }
 
+/// What a key does to the list.
+enum Step {
+    /// Another entry is chosen.
+    To(usize),
+    /// The chosen one is pressed.
+    Press { in_new_tab: bool },
+}
+
+/// Whether Enter was pressed and nothing has come of it yet.
+#[derive(Clone, Copy, PartialEq)]
+enum Enter {
+    Idle,
+    Pressed,
+}
+
+/// Presses the chosen entry for an Enter, once what was typed has its answer: who types and presses at
+/// once means the first thing found, not what stands there meanwhile. Any other key takes the Enter back.
+fn press_when_answered(typed: RwSignal<String>, finding: RwSignal<Finding>, active: Memo<usize>) -> RwSignal<Enter> {
+    let enter = RwSignal::new(Enter::Idle);
+    Effect::new(move |_| {
+        let answered = finding.with(|finding| typed.with(|typed| finding.text.as_ref() == Some(typed)));
+        if enter.get() == Enter::Pressed && answered {
+            enter.set(Enter::Idle);
+            // The answer is drawn first.
+            request_animation_frame(move || {
+                if let Some(index) = active.try_get_untracked() {
+                    press(index, false);
+                }
+            });
+        }
+    });
+    enter
+}
+
 /// Where a key leads in the list; Enter presses the entry that is chosen.
-fn steer(event: &ev::KeyboardEvent, here: usize, last: usize) -> Option<usize> {
+fn steer(event: &ev::KeyboardEvent, here: usize, last: usize) -> Option<Step> {
     let next = match event.key().as_str() {
         "ArrowDown" if here == last => 0,
         "ArrowDown" => here + 1,
@@ -112,13 +159,12 @@ fn steer(event: &ev::KeyboardEvent, here: usize, last: usize) -> Option<usize> {
         "PageDown" => last,
         "Enter" => {
             event.prevent_default();
-            press(here, event.ctrl_key() || event.meta_key());
-            return None;
+            return Some(Step::Press { in_new_tab: event.ctrl_key() || event.meta_key() });
         }
         _ => return None,
     };
     event.prevent_default();
-    Some(next)
+    Some(Step::To(next))
 }
 
 /// A phone has no Esc.
@@ -156,7 +202,7 @@ fn follow(typed: RwSignal<String>, finding: RwSignal<Finding>) {
         spawn_local(async move {
             loop {
                 let answer = find_things(text.clone()).await;
-                let found = Finding { unanswered: answer.is_err(), things: answer.ok() };
+                let found = Finding { text: Some(text.clone()), unanswered: answer.is_err(), things: answer.ok() };
                 if finding.try_set(found).is_some() {
                     return; // The palette is closed.
                 }

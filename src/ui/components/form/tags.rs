@@ -49,7 +49,8 @@ pub fn TagsField(
         }
     };
     let on_key = move |event: web_sys::KeyboardEvent| match event.key().as_str() {
-        "Enter" | "," => {
+        // An input method takes its own Enter.
+        "Enter" | "," if !event.is_composing() => {
             event.prevent_default();
             add();
         }

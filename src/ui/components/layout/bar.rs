@@ -60,7 +60,7 @@ pub fn PageBar(
         }
     });
     view! {
-        <Title text=title formatter=|title: String| format!("{title} · Rondo")/>
+        <DocumentTitle title/>
         <header class="bar">
             {lead}
             {crumb}
@@ -71,6 +71,18 @@ pub fn PageBar(
         </header>
     }
     .into_any()
+}
+
+/// What the tab of the browser is called.
+///
+/// `leptos_meta` reads a title until the next page has told its own, which is after this one is gone
+/// and its signals with it: the text it gets to read belongs to nobody.
+#[component]
+fn DocumentTitle(title: Signal<String>) -> impl IntoView {
+    let text = ArcRwSignal::new(title.get_untracked());
+    let told = text.clone();
+    Effect::new(move |_| told.set(title.get()));
+    view! { <Title text=move || text.get() formatter=|title: String| format!("{title} · Rondo")/> }.into_any()
 }
 
 /// A green dot while messages come; a pill that says what happens next when they do not.

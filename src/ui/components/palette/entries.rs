@@ -88,11 +88,15 @@ pub(super) fn sections(typed: RwSignal<String>, finding: RwSignal<Finding>) -> S
             if text.is_empty() { (Vec::new(), t!(palette::trouble)) } else { (Vec::new(), t!(shell::providers)) };
         finding.with(|finding| {
             let Some((providers, groups, keys)) = &finding.things else { return };
-            let rows = providers.rows.iter().map(|row| states.with_value(|all| provider(&row.provider, all, clock)));
-            add(title, rows.collect());
-            add(t!(shell::groups), groups.rows.iter().map(group).collect());
-            add(t!(shell::api_keys), keys.rows.iter().map(|one| key(one, session)).collect());
-            if let Some(row) = providers.rows.first().filter(|_| !text.is_empty()) {
+            // What was found for another text stays while the answer is on its way, as far as it fits.
+            let answered = finding.text.as_ref().is_some_and(|found| found.trim() == text);
+            let fits = |name: &str| answered || (!text.is_empty() && holds(name, &text));
+            let rows = || providers.rows.iter().filter(|row| fits(&row.provider.name));
+            add(title, rows().map(|row| states.with_value(|all| provider(&row.provider, all, clock))).collect());
+            add(t!(shell::groups), groups.rows.iter().filter(|one| fits(&one.name)).map(group).collect());
+            let keys = keys.rows.iter().filter(|one| fits(&one.name));
+            add(t!(shell::api_keys), keys.map(|one| key(one, session)).collect());
+            if let Some(row) = rows().next().filter(|_| !text.is_empty()) {
                 acts = acts_on(&row.provider, session);
             }
         });

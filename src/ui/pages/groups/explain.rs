@@ -61,7 +61,7 @@ pub fn ExplainPanel(
         version
     });
     let entered = move |event: KeyboardEvent| {
-        if event.key() == "Enter" {
+        if event.key() == "Enter" && !event.is_composing() {
             // The form around it would be saved.
             event.prevent_default();
             run();
