@@ -5,7 +5,8 @@
 //! counts thoughts beside the answer. Counts that come again replace the ones before: all of them add up
 //! from the beginning of the answer.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::model::usage::Usage;
 
@@ -56,7 +57,7 @@ struct Unbelievable;
 impl Tally {
     /// Takes in one object.
     pub(super) fn add(&mut self, place: Place, object: &[u8]) {
-        let read = serde_json::from_slice(object).map_err(|_| Unbelievable).and_then(|object| Told::read(&object));
+        let read = serde_json::from_slice(object).map_err(|_| Unbelievable).and_then(|report| Told::read(&report));
         match read {
             Ok(told) => self.told.renew(Told { output: told.output.filter(|_| place == Place::Answer), ..told }),
             Err(Unbelievable) => self.spoil(),
@@ -75,35 +76,31 @@ impl Tally {
 }
 
 impl Told {
-    fn read(object: &Value) -> Result<Self, Unbelievable> {
-        let first = |paths: &[&[&str]]| -> Result<Option<u64>, Unbelievable> {
-            for path in paths {
-                if let Some(count) = count(object, path)? {
-                    return Ok(Some(count));
-                }
-            }
-            Ok(None)
-        };
+    fn read(report: &Report<'_>) -> Result<Self, Unbelievable> {
+        let (input_parts, output_parts) = (
+            [parts(report.prompt_tokens_details)?, parts(report.input_tokens_details)?],
+            [parts(report.completion_tokens_details)?, parts(report.output_tokens_details)?],
+        );
         Ok(Self {
-            input: first(&[&["prompt_tokens"], &["input_tokens"], &["promptTokenCount"]])?,
-            output: first(&[&["completion_tokens"], &["output_tokens"], &["candidatesTokenCount"]])?,
-            total: first(&[&["total_tokens"], &["totalTokenCount"]])?,
+            input: first(&[report.prompt_tokens, report.input_tokens, report.prompt_token_count])?,
+            output: first(&[report.completion_tokens, report.output_tokens, report.candidates_token_count])?,
+            total: first(&[report.total_tokens, report.total_token_count])?,
             cached: first(&[
-                &["prompt_tokens_details", "cached_tokens"],
-                &["input_tokens_details", "cached_tokens"],
-                &["prompt_cache_hit_tokens"],
-                &["cached_tokens"],
-                &["cachedContentTokenCount"],
+                input_parts[0].cached_tokens,
+                input_parts[1].cached_tokens,
+                report.prompt_cache_hit_tokens,
+                report.cached_tokens,
+                report.cached_content_token_count,
             ])?,
             reasoning: first(&[
-                &["completion_tokens_details", "reasoning_tokens"],
-                &["output_tokens_details", "reasoning_tokens"],
-                &["reasoning_tokens"],
+                output_parts[0].reasoning_tokens,
+                output_parts[1].reasoning_tokens,
+                report.reasoning_tokens,
             ])?,
-            cache_read: first(&[&["cache_read_input_tokens"]])?,
-            cache_written: first(&[&["cache_creation_input_tokens"]])?,
-            tool_prompt: first(&[&["toolUsePromptTokenCount"]])?,
-            thoughts: first(&[&["thoughtsTokenCount"]])?,
+            cache_read: first(&[report.cache_read_input_tokens])?,
+            cache_written: first(&[report.cache_creation_input_tokens])?,
+            tool_prompt: first(&[report.tool_use_prompt_token_count])?,
+            thoughts: first(&[report.thoughts_token_count])?,
         })
     }
 
@@ -151,10 +148,61 @@ impl Told {
     }
 }
 
-/// The count at the end of a path of names; `None` where there is none, or null.
-fn count(object: &Value, path: &[&str]) -> Result<Option<u64>, Unbelievable> {
-    match path.iter().try_fold(object, |value, name| value.get(name)) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().filter(|count| *count <= MOST).map(Some).ok_or(Unbelievable),
+/// A value as it stands in the answer; `None` where there is none, or null.
+type Value<'a> = Option<&'a RawValue>;
+
+/// A usage object, with every name that a provider has for a count. A name that comes twice is no report.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Report<'a> {
+    #[serde(borrow)]
+    prompt_tokens: Value<'a>,
+    input_tokens: Value<'a>,
+    #[serde(rename = "promptTokenCount")]
+    prompt_token_count: Value<'a>,
+    completion_tokens: Value<'a>,
+    output_tokens: Value<'a>,
+    #[serde(rename = "candidatesTokenCount")]
+    candidates_token_count: Value<'a>,
+    total_tokens: Value<'a>,
+    #[serde(rename = "totalTokenCount")]
+    total_token_count: Value<'a>,
+    prompt_tokens_details: Value<'a>,
+    input_tokens_details: Value<'a>,
+    completion_tokens_details: Value<'a>,
+    output_tokens_details: Value<'a>,
+    prompt_cache_hit_tokens: Value<'a>,
+    cached_tokens: Value<'a>,
+    #[serde(rename = "cachedContentTokenCount")]
+    cached_content_token_count: Value<'a>,
+    reasoning_tokens: Value<'a>,
+    cache_read_input_tokens: Value<'a>,
+    cache_creation_input_tokens: Value<'a>,
+    #[serde(rename = "toolUsePromptTokenCount")]
+    tool_use_prompt_token_count: Value<'a>,
+    #[serde(rename = "thoughtsTokenCount")]
+    thoughts_token_count: Value<'a>,
+}
+
+/// What a count consists of.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parts<'a> {
+    #[serde(borrow)]
+    cached_tokens: Value<'a>,
+    reasoning_tokens: Value<'a>,
+}
+
+/// The parts of a count; none where something else stands in their place.
+fn parts(value: Value<'_>) -> Result<Parts<'_>, Unbelievable> {
+    match value.map(RawValue::get).filter(|text| text.starts_with('{')) {
+        Some(text) => serde_json::from_str(text).map_err(|_| Unbelievable),
+        None => Ok(Parts::default()),
     }
+}
+
+/// The first of these values that is there.
+fn first(values: &[Value<'_>]) -> Result<Option<u64>, Unbelievable> {
+    let told = values.iter().copied().flatten().next();
+    told.map(|value| value.get().parse().ok().filter(|count| *count <= MOST).ok_or(Unbelievable)).transpose()
 }

@@ -11,6 +11,8 @@ use super::count::{Place, Tally};
 
 /// Longest usage object, bytes; with details of every modality they have less than one KiB.
 const LONGEST: usize = 4 * 1024;
+/// What most of them have, bytes.
+const USUAL: usize = 512;
 /// Longest name of a field that means something here.
 const LONGEST_NAME: usize = "usageMetadata".len();
 
@@ -166,6 +168,7 @@ impl Finder {
     fn open(&mut self, is_object: bool) {
         let field = std::mem::take(&mut self.field);
         if is_object && field == Field::Usage && self.kept.is_empty() {
+            self.kept.reserve(USUAL);
             self.kept.push(b'{');
             self.kept_at = self.depth;
         }
