@@ -223,6 +223,62 @@ test('rows chosen on one page are switched together, and back', async () => {
   assertClean(page);
 });
 
+test('several keys are switched and revoked together, several groups too, and what stays is told by name', async () => {
+  for (const name of ['bulk-a', 'bulk-b', 'bulk-c']) await rondo.key(name, '--group', 'prod');
+  const keys = async (state) => (await ask(`api-keys?search=bulk-&state=${state}`)).total;
+  await go('/admin/api-keys?q=bulk-');
+  await page.getByLabel('Select bulk-a').click();
+  await page.getByLabel('Select bulk-c').click({ modifiers: ['Shift'] });
+  await page.getByText('3 selected').waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await shot(page, 'bulk-keys-light-1440-en');
+  await button('Disable').first().click();
+  await page.getByText('3 disabled').waitFor();
+  assert.equal(await keys('off'), 3);
+  await button('Undo').click();
+  await page.getByText('Undone').waitFor();
+  assert.equal(await keys('off'), 0);
+
+  await page.getByLabel('Select bulk-b').click();
+  await page.getByLabel('Select bulk-c').click();
+  await button('Revoke').first().click();
+  const asked = page.getByRole('dialog', { name: 'Revoke 2 at once?' });
+  await asked.getByText('bulk-b, bulk-c.').waitFor();
+  await page.keyboard.press('Escape');
+  await asked.waitFor({ state: 'hidden' });
+  await page.getByText('2 selected').waitFor();
+  await button('Revoke').first().click();
+  assert.deepEqual(await barriers(page), []);
+  await asked.getByRole('textbox').fill('3');
+  assert.ok(await asked.getByRole('button', { name: 'Revoke' }).isDisabled(), 'another number does nothing');
+  await asked.getByRole('textbox').fill('2');
+  await asked.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('2 revoked').waitFor();
+  await asked.waitFor({ state: 'hidden' });
+  assert.equal((await ask('api-keys?search=bulk-')).total, 1);
+  const { rows } = await ask('audit');
+  assert.deepEqual(rows.slice(0, 2).map((row) => row.object), ['bulk-c', 'bulk-b'], 'a row for each');
+
+  await go('/admin/groups');
+  await page.getByLabel('Select Production').click();
+  await button('Disable').first().click();
+  await page.getByText('1 disabled').waitFor();
+  assert.equal((await group()).enabled, false);
+  await button('Undo').click();
+  await eventually(async () => (await group()).enabled, 'it is on again');
+
+  await go('/admin/providers?q=alpha');
+  await page.getByLabel('Select all').check();
+  await button('Delete').first().click();
+  const doomed = page.getByRole('dialog', { name: 'Delete 1 at once?' });
+  await doomed.getByRole('textbox').fill('1');
+  await doomed.getByRole('button', { name: 'Delete' }).click();
+  await page.getByText('Not done: 1').waitFor();
+  await page.getByText(/alpha: .*group prod/).waitFor();
+  assert.equal((await providerNamed('alpha')).name, 'alpha', 'a group still uses it');
+  assertClean(page);
+});
+
 test('Esc closes a dialog and gives the focus back', async () => {
   await go('/admin');
   await page.locator('body').press('?');

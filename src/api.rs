@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod browser;
+pub mod bulk;
 pub mod groups;
 pub mod health;
 pub mod preferences;

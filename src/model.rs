@@ -7,6 +7,7 @@ pub mod alert;
 pub mod api_key;
 pub mod audit;
 pub mod body;
+pub mod bulk;
 pub mod drill;
 pub mod error;
 pub mod event;

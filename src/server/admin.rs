@@ -7,6 +7,7 @@
 
 mod alerts;
 mod api_keys;
+mod bulk;
 mod connection;
 mod drills;
 mod groups;
@@ -32,6 +33,7 @@ use std::{sync::Arc, time::SystemTime};
 pub use self::{
     alerts::Alerts,
     api_keys::ApiKeys,
+    bulk::Bulk,
     drills::DrillBook,
     groups::Groups,
     insight::{Audit, Health, Stats},
@@ -127,6 +129,11 @@ impl Admin {
     /// API keys of clients.
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys(self)
+    }
+
+    /// Several providers, groups or API keys at once.
+    pub fn bulk(&self) -> Bulk<'_> {
+        Bulk(self)
     }
 
     /// People who may sign in.

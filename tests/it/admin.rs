@@ -3,6 +3,7 @@
 use rondo::{
     model::{
         api_key::{ApiKeyDraft, Scope},
+        bulk::{BulkAct, BulkDraft, BulkKind},
         error::ApiError,
         group::GroupDraft,
         id::{CredentialId, GroupId, ProviderId, RequestId},
@@ -288,6 +289,69 @@ async fn groups_and_keys_are_filtered_by_state() {
     let keys = stand.admin.api_keys().list(&owner(), off).await.expect("listed");
     assert_eq!((keys.rows[0].name.as_str(), keys.total), ("b", 1));
     assert_eq!((keys.count("active"), keys.count("expiring"), keys.count("off")), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn what_is_done_to_several_is_told_of_each_and_audited_for_each() {
+    let stand = Stand::new().await;
+    let (alpha, beta) = (stand.provider("alpha").await, stand.provider("beta").await);
+    stand.admin.providers().set_enabled(&owner(), beta.id, false).await.expect("switched off");
+    stand.admin.groups().create(&owner(), group_draft("prod", &[alpha.id])).await.expect("new");
+    let nobody = uuid::Uuid::now_v7();
+    let ids = vec![alpha.id.0, beta.id.0, nobody];
+    let apply = async |act| {
+        let draft = BulkDraft { act, ids: ids.clone() };
+        stand.admin.bulk().apply(&owner(), BulkKind::Providers, draft).await.expect("told")
+    };
+    let trail = async || stand.admin.audit().list(&owner(), None).await.expect("the trail").rows;
+    let rows = trail().await.len();
+    let off = apply(BulkAct::Disable).await;
+    assert_eq!((&off.done, &off.unchanged), (&vec![alpha.id.0], &vec![beta.id.0]));
+    assert_eq!(off.refused.len(), 1);
+    assert_eq!((off.refused[0].id, off.refused[0].error.status()), (nobody, 404));
+    assert_eq!(trail().await.len(), rows + 1, "what was not changed is not audited");
+    let on = apply(BulkAct::Enable).await;
+    assert_eq!((on.done.len(), on.unchanged.len(), on.refused.len()), (2, 0, 1));
+    let newest: Vec<String> = trail().await.into_iter().take(2).map(|row| row.object).collect();
+    assert_eq!(newest, ["beta", "alpha"], "a row for each");
+    let stored = snapshot(&stand).await.providers;
+    assert!(stored.iter().all(|one| one.provider.enabled && one.sealed.len() == 1), "their secrets stay");
+    let gone = apply(BulkAct::Delete).await;
+    assert_eq!(gone.done, [beta.id.0]);
+    let in_use = Issue::InUse { by: "group prod".into() };
+    assert_eq!(gone.refused[0].error, ApiError::invalid("groups", in_use), "a group still uses it");
+}
+
+#[tokio::test]
+async fn keys_and_groups_are_switched_and_deleted_together() {
+    let stand = Stand::new().await;
+    let (mut keys, mut groups) = (Vec::new(), Vec::new());
+    for name in ["one", "two"] {
+        keys.push(stand.admin.api_keys().create(&owner(), key_draft(name)).await.expect("a key").key.id.0);
+        groups.push(stand.admin.groups().create(&owner(), group_draft(name, &[])).await.expect("a group").id.0);
+    }
+    let hashes = async || -> Vec<_> { snapshot(&stand).await.api_keys.into_iter().map(|one| one.hash).collect() };
+    let before = hashes().await;
+    for (kind, ids) in [(BulkKind::ApiKeys, &keys), (BulkKind::Groups, &groups)] {
+        let draft = BulkDraft { act: BulkAct::Disable, ids: ids.clone() };
+        let told = stand.admin.bulk().apply(&owner(), kind, draft).await.expect("told");
+        assert_eq!(&told.done, ids, "{kind:?}");
+    }
+    let now = snapshot(&stand).await;
+    assert!(now.api_keys.iter().all(|one| !one.key.enabled) && now.groups.iter().all(|group| !group.enabled));
+    assert!(hashes().await == before, "the keys themselves stay");
+    for (kind, ids) in [(BulkKind::ApiKeys, &keys), (BulkKind::Groups, &groups)] {
+        let draft = || BulkDraft { act: BulkAct::Delete, ids: ids.clone() };
+        let operator = stand.admin.bulk().apply(&viewer(Role::Operator), kind, draft()).await;
+        assert!(matches!(operator, Err(ApiError::Forbidden { .. })), "{kind:?}: {operator:?}");
+        let told = stand.admin.bulk().apply(&owner(), kind, draft()).await.expect("told");
+        assert_eq!(&told.done, ids, "{kind:?}");
+    }
+    let now = snapshot(&stand).await;
+    assert!(now.api_keys.is_empty() && now.groups.is_empty());
+    let none = BulkDraft { act: BulkAct::Enable, ids: Vec::new() };
+    let refused = stand.admin.bulk().apply(&owner(), BulkKind::Groups, none).await;
+    assert_eq!(problem(refused), ("ids".into(), Issue::Required));
 }
 
 #[tokio::test]

@@ -186,7 +186,8 @@ fn prepare(
     })
 }
 
-fn find(snapshot: &Snapshot, id: ApiKeyId) -> ApiResult<&ApiKey> {
+/// The key of this id.
+pub(super) fn find(snapshot: &Snapshot, id: ApiKeyId) -> ApiResult<&ApiKey> {
     let found = snapshot.api_keys.iter().find(|stored| stored.key.id == id);
     found.map(|stored| &stored.key).ok_or_else(|| ApiError::NotFound { what: "API key".into() })
 }

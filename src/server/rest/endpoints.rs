@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     model::{
+        bulk::BulkKind,
         error::ApiResult,
         id::{AlertId, GroupId},
         provider::TestTarget,
@@ -63,6 +64,9 @@ endpoints! {
         let target = TestTarget { id: None, draft: Some(call.json()?) };
         Ok(Reply::ok(&call.admin.providers().test(&call.who, target).await?))
     };
+    POST "/providers/bulk" Operate |call| {
+        Ok(Reply::ok(&call.admin.bulk().apply(&call.who, BulkKind::Providers, call.json()?).await?))
+    };
     GET "/providers/{id}" View |call| {
         let row = call.admin.providers().get(&call.who, call.id("provider")?).await?;
         Ok(Reply::ok(&row).at(row.provider.revision))
@@ -100,6 +104,9 @@ endpoints! {
         let group = call.admin.groups().create(&call.who, call.json()?).await?;
         Ok(Reply::created(&group).at(group.revision))
     };
+    POST "/groups/bulk" Operate |call| {
+        Ok(Reply::ok(&call.admin.bulk().apply(&call.who, BulkKind::Groups, call.json()?).await?))
+    };
     GET "/groups/{id}" View |call| {
         let group = call.admin.groups().get(&call.who, call.id("group")?).await?;
         Ok(Reply::ok(&group).at(group.revision))
@@ -130,6 +137,9 @@ endpoints! {
     POST "/api-keys" ManageApiKeys |call| {
         let created = call.admin.api_keys().create(&call.who, call.json()?).await?;
         Ok(Reply::created(&created).at(created.key.revision))
+    };
+    POST "/api-keys/bulk" Operate |call| {
+        Ok(Reply::ok(&call.admin.bulk().apply(&call.who, BulkKind::ApiKeys, call.json()?).await?))
     };
     GET "/api-keys/{id}" View |call| {
         let key = call.admin.api_keys().get(&call.who, call.id("API key")?).await?;

@@ -91,6 +91,17 @@ pub fn explain(error: &ApiError) -> (String, String) {
     (title.to_owned(), hint)
 }
 
+/// What happened and what now, in one line.
+pub fn in_words(error: &ApiError) -> String {
+    match error {
+        ApiError::Invalid { problems } => problems.iter().map(|one| say(&one.issue)).collect::<Vec<_>>().join(" "),
+        error => {
+            let (title, hint) = explain(error);
+            format!("{title}. {hint}")
+        }
+    }
+}
+
 /// What stands above a form whose save was refused.
 #[component]
 pub fn Trouble(

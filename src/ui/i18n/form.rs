@@ -27,6 +27,14 @@ phrases! {
     selected(count: usize) => "{count} selected", "已选 {count} 项";
     clear => "Clear", "清除";
     clear_filters => "Clear filters", "清除筛选";
+    enabled_many(count: usize) => "{count} enabled", "已启用 {count} 项";
+    disabled_many(count: usize) => "{count} disabled", "已停用 {count} 项";
+    deleted_many(count: usize) => "{count} deleted", "已删除 {count} 项";
+    unchanged_many => "They were so already", "原本如此，没有变化";
+    refused_many(count: usize) => "Not done: {count}", "未完成：{count} 项";
+    many_title(verb: &str, count: usize) => "{verb} {count} at once?", "一次{verb} {count} 项？";
+    many_says(names: &str, says: &str) => "{names}. {says}", "{names}。{says}";
+    type_count => "Type how many to confirm", "输入数量以确认";
     bulk => "Actions for the selection", "批量操作";
     rows_of(first: usize, last: usize, total: usize) => "{first}–{last} of {total}", "第 {first}–{last} 项，共 {total} 项";
     pages => "Pages", "分页";

@@ -132,6 +132,7 @@ phrases! {
 
     delete_title(name: &str) => "Delete “{name}”?", "删除“{name}”？";
     delete_says(slug: &str) => "Calls to /api/proxy/{slug} get 404 from then on. Its providers stay. This cannot be undone.", "此后调用 /api/proxy/{slug} 将返回 404。其提供商会保留。此操作不可撤销。";
+    delete_many_says => "Calls to their addresses get 404 from then on. Their providers stay. This cannot be undone.", "此后调用其地址将返回 404。其提供商会保留。此操作不可撤销。";
     delete_verb => "Delete group", "删除分组";
     create => "Add group", "添加分组";
     keys_here(count: usize) => "Keys that reach this group: {count}", "可访问此分组的密钥：{count} 个";

@@ -69,6 +69,8 @@ phrases! {
     revoke => "Revoke", "吊销";
     revoke_title(name: &str) => "Revoke “{name}”?", "吊销“{name}”？";
     revoke_says => "Its next request gets 401, on every node within a second. This cannot be undone.", "一秒内所有节点对其请求返回 401。此操作不可撤销。";
+    revoke_many_says => "Their next requests get 401, on every node within a second. This cannot be undone.", "一秒内所有节点对其请求返回 401。此操作不可撤销。";
+    revoked_many(count: usize) => "{count} revoked", "已吊销 {count} 个";
     revoke_verb => "Revoke key", "吊销密钥";
     limit_none => "no limit", "不限";
     limit_default => "default rate", "默认速率";

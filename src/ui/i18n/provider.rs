@@ -19,8 +19,7 @@ phrases! {
     none_yet_hint => "A provider is where requests go: an address and a key. Add one, then put it into a group.", "提供商是请求的去处：一个地址加一个密钥。先添加一个，再放入分组。";
     import => "Import", "导入";
     none_match => "No provider matches", "没有匹配的提供商";
-    disabled_many(count: usize) => "{count} providers disabled", "已停用 {count} 个提供商";
-    enabled_many(count: usize) => "{count} providers enabled", "已启用 {count} 个提供商";
+    delete_many_says => "Those that a group still uses stay. This cannot be undone.", "仍被分组使用的会保留。此操作不可撤销。";
     credentials_trouble(cooling: usize, failed: usize) => "{cooling} cooling, {failed} failed", "{cooling} 个冷却中，{failed} 个失效";
 
     kind => "Kind", "类型";

@@ -4,13 +4,13 @@ use leptos::{ev::SubmitEvent, prelude::*};
 
 use super::{Dialog, Shape};
 use crate::{
-    model::error::{ApiError, ApiResult},
+    model::error::ApiResult,
     ui::{
         components::{
-            feedback::explain,
+            feedback::in_words,
             form::{Field, SubmitButton},
         },
-        i18n::{problem::say, t},
+        i18n::t,
         icon::{Glyph, Mark},
         returned::refusal,
     },
@@ -48,13 +48,22 @@ pub fn ConfirmDialog(
     doomed: Signal<Doomed>,
     /// Does it.
     action: Action<(), ApiResult<()>>,
+    /// What is to be typed, if it is not a name.
+    #[prop(optional)]
+    asks: Option<&'static str>,
 ) -> impl IntoView {
-    let content = move || view! { <Content doomed=doomed.get() on_close action/> };
+    let asks = asks.unwrap_or_else(|| t!(form::type_name));
+    let content = move || view! { <Content doomed=doomed.get() on_close action asks/> };
     view! { <Dialog open on_close shape=Shape::Narrow>{content}</Dialog> }.into_any()
 }
 
 #[component]
-fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<()>>) -> impl IntoView {
+fn Content(
+    doomed: Doomed,
+    on_close: Callback<()>,
+    action: Action<(), ApiResult<()>>,
+    asks: &'static str,
+) -> impl IntoView {
     let Doomed { title, consequence, expected, verb, url, id } = doomed;
     let typed = RwSignal::new(String::new());
     let alive = RwSignal::new(false);
@@ -69,16 +78,7 @@ fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<
     };
     let refused = refusal(move || action.value().get(), url);
     let failure = move || {
-        let error = refused.get()?;
-        let text = match &error {
-            ApiError::Invalid { problems } => {
-                problems.iter().map(|problem| say(&problem.issue)).collect::<Vec<_>>().join(" ")
-            }
-            error => {
-                let (title, hint) = explain(error);
-                format!("{title}. {hint}")
-            }
-        };
+        let text = in_words(&refused.get()?);
         Some(view! { <p class="field-error" role="alert"><Mark glyph=Glyph::Bad/>{text}</p> })
     };
     view! {
@@ -87,7 +87,7 @@ fn Content(doomed: Doomed, on_close: Callback<()>, action: Action<(), ApiResult<
             <div class="dialog-head"><h2 id="dialog-title">{title}</h2></div>
             <div class="dialog-body">
                 <p>{consequence}</p>
-                <Field id="confirm-name" label=t!(form::type_name) hint=hint>
+                <Field id="confirm-name" label=asks hint=hint>
                     <input
                         id="confirm-name"
                         class="input"

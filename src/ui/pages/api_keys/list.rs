@@ -13,6 +13,7 @@ use crate::{
     },
     model::{
         api_key::{ApiKey, CreatedKey, Scope, Standing},
+        bulk::BulkKind,
         error::ApiResult,
         group::Group,
         id::{ApiKeyId, GroupId},
@@ -23,7 +24,9 @@ use crate::{
         components::{
             dialog::{ConfirmDialog, Dialog, Doomed, Shape},
             layout::PageBar,
-            table::{EmptyFirst, ListFrame, ListState, Paged, SortHead, paged},
+            table::{
+                BulkActions, CheckHead, EmptyFirst, ListFrame, ListState, Paged, RowCheck, Selection, SortHead, paged,
+            },
             toast::Toasts,
         },
         format,
@@ -45,11 +48,15 @@ pub fn KeyList() -> impl IntoView {
         || (),
         move |()| async move { if manage { just_created_key().await.ok().flatten() } else { None } },
     );
-    let face = move |paged| {
+    let face = move |paged: Paged<ApiKey>| {
+        // Outlives the table, which is drawn anew when the groups have changed.
+        let selection = Selection::among(Memo::new(move |_| {
+            paged.page.with(|page| page.rows.iter().map(|key| (key.id.0, key.name.clone())).collect())
+        }));
         let list = move || {
             Suspend::new(async move {
                 let groups = StoredValue::new(groups.await.unwrap_or_default());
-                view! { <Table paged groups state manage/> }
+                view! { <Table paged groups state manage selection/> }
             })
         };
         view! { <Transition>{list}</Transition> }.into_any()
@@ -191,7 +198,13 @@ pub(crate) fn state_of_key(key: &ApiKey) -> AnyView {
 }
 
 #[component]
-fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState, manage: bool) -> impl IntoView {
+fn Table(
+    paged: Paged<ApiKey>,
+    groups: StoredValue<Vec<Group>>,
+    state: ListState,
+    manage: bool,
+    selection: Selection,
+) -> impl IntoView {
     let segments = move || {
         ["", "active", "expiring", "off"]
             .into_iter()
@@ -202,6 +215,7 @@ fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState
     let total = paged.total();
     let heads = view! {
         <tr>
+            <CheckHead selection/>
             <SortHead state column="name" title=t!(form::name)/>
             <th scope="col" class="low">{t!(key::key)}</th>
             <th scope="col">{t!(key::scope)}</th>
@@ -214,12 +228,14 @@ fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState
             <th class="w-8"><span class="sr-only">{t!(form::actions)}</span></th>
         </tr>
     };
-    let row = move |key: ApiKey| view! { <Row key groups state manage/> };
+    let row = move |key: ApiKey| view! { <Row key groups state manage selection/> };
     view! {
         <ListFrame
             state
             find=t!(key::find)
             segments=Signal::derive(segments)
+            instead=Signal::derive(move || selection.count() != 0)
+            bulk=move || view! { <BulkActions selection kind=BulkKind::ApiKeys/> }
             head=heads.into_any()
             total
             count=Signal::derive(move || t!(key::count, total.get()))
@@ -233,7 +249,14 @@ fn Table(paged: Paged<ApiKey>, groups: StoredValue<Vec<Group>>, state: ListState
 }
 
 #[component]
-fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: bool) -> impl IntoView {
+fn Row(
+    key: ApiKey,
+    groups: StoredValue<Vec<Group>>,
+    state: ListState,
+    manage: bool,
+    selection: Selection,
+) -> impl IntoView {
+    let row = key.id.0;
     let clock = Clock::here();
     let (id, name, hint, enabled) = (key.id.to_string(), key.name.clone(), key.hint.clone(), key.enabled);
     let (global, slugs) = match &key.scope {
@@ -268,7 +291,8 @@ fn Row(key: ApiKey, groups: StoredValue<Vec<Group>>, state: ListState, manage: b
         view! { <span class="strong">{name.clone()}</span> }.into_any()
     };
     view! {
-        <tr class:quiet=!enabled>
+        <tr class:quiet=!enabled aria-selected=move || selection.has(row).then_some("true")>
+            <td class="away"><RowCheck selection id=row name=name.clone()/></td>
             <td class="max-md:row-span-2">{title}<span class="mono block text-ink-3 md:hidden">{hint.clone()}</span></td>
             <td class="mono low away">{hint}</td>
             <td class="end max-md:col-start-2 max-md:row-start-2"><ScopeTags slugs global/></td>

@@ -1,6 +1,7 @@
 //! Buttons, states, tables.
 
 use leptos::prelude::*;
+use uuid::Uuid;
 
 use super::{PATH, section};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         components::{
             form::{CodeBlock, CopyButton, CopyIcon, SubmitButton},
             status::{HealthWord, OutcomeWord, Reason, StatusPill, state_glyph, state_word},
-            table::{BulkBar, ListState, Pager, RowCheck, SearchBox, Selection, SortHead},
+            table::{BulkBar, CheckHead, ListState, Pager, RowCheck, SearchBox, Selection, SortHead},
         },
         i18n::t,
         icon::{Icon, Mark},
@@ -125,12 +126,14 @@ fn copies() -> AnyView {
 
 fn table() -> AnyView {
     let state = ListState::here();
-    let selection = Selection::<u8>::default();
-    selection.toggle(1, false, &[1, 2]);
-    let row = move |(number, name, health): (u8, &'static str, HealthState)| {
+    let named = [(1, "openai"), (2, "moonshot")].map(|(number, name)| (Uuid::from_u128(number), name.to_owned()));
+    let selection = Selection::among(Memo::new(move |_| named.to_vec()));
+    selection.toggle(Uuid::from_u128(1), false);
+    let row = move |(number, name, health): (u128, &'static str, HealthState)| {
+        let id = Uuid::from_u128(number);
         view! {
-            <tr class:quiet=health == HealthState::Disabled aria-selected=move || selection.has(number).then_some("true")>
-                <td class="w-8"><RowCheck selection key=number order=vec![1, 2] name/></td>
+            <tr class:quiet=health == HealthState::Disabled aria-selected=move || selection.has(id).then_some("true")>
+                <td class="w-8"><RowCheck selection id name/></td>
                 <td><a class="name" href=PATH>{name}</a></td>
                 <td><HealthWord state=health/></td>
                 <td class="num hidden sm:table-cell">"55,294"</td>
@@ -140,12 +143,12 @@ fn table() -> AnyView {
     view! {
         <div class="card">
             <div class="list-bar"><SearchBox state says=t!(provider::find)/></div>
-            <BulkBar count=Signal::derive(move || selection.count()) on_clear=Callback::new(move |()| selection.clear())>
+            <BulkBar selection>
                 <button type="button" class="btn btn-sm">{t!(form::disable)}</button>
             </BulkBar>
             <table class="table">
                 <thead><tr>
-                    <th><span class="sr-only">{t!(form::select_all)}</span></th>
+                    <CheckHead selection/>
                     <SortHead state column="name" title=t!(form::name)/>
                     <th scope="col">{t!(form::status)}</th>
                     <SortHead state column="requests" title=t!(provider::requests_day) class="num hidden sm:table-cell" figures=true/>

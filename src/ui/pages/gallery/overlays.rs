@@ -72,7 +72,7 @@ fn toasts() -> AnyView {
     view! {
         <div class="flex flex-wrap gap-2">
             <button type="button" class="btn" on:click=move |_| toasts.done(t!(form::saved, "openai-main"))>"Done"</button>
-            <button type="button" class="btn" on:click=move |_| toasts.done_with_undo(t!(provider::disabled_many, 2), Callback::new(|()| ()))>"Undo"</button>
+            <button type="button" class="btn" on:click=move |_| toasts.done_with_undo(t!(form::disabled_many, 2), Callback::new(|()| ()))>"Undo"</button>
             <button type="button" class="btn" on:click=move |_| toasts.failed(&failure)>"Failed"</button>
             <details class="more" name="row-menu">
                 <summary class="btn btn-icon" aria-label=t!(form::more_actions, "openai-main")><Icon name="ellipsis"/></summary>

@@ -8,6 +8,7 @@ use super::{policy_name, strategy_name};
 use crate::{
     api::{groups::list_groups, health::all_health},
     model::{
+        bulk::BulkKind,
         error::ApiResult,
         group::Group,
         health::{HealthState, ProviderHealth},
@@ -18,7 +19,9 @@ use crate::{
         components::{
             layout::PageBar,
             status::{severity, state_glyph},
-            table::{EmptyFirst, ListFrame, ListState, Paged, SortHead, paged},
+            table::{
+                BulkActions, CheckHead, EmptyFirst, ListFrame, ListState, Paged, RowCheck, Selection, SortHead, paged,
+            },
         },
         i18n::t,
         icon::{Glyph, Icon, Mark},
@@ -107,6 +110,9 @@ pub(super) fn standing(group: &Group, health: &HashMap<ProviderId, ProviderHealt
 #[component]
 fn Table(paged: Paged<Group>, first_health: Vec<ProviderHealth>, state: ListState) -> impl IntoView {
     let health = health_by_provider(first_health);
+    let selection = Selection::among(Memo::new(move |_| {
+        paged.page.with(|page| page.rows.iter().map(|group| (group.id.0, group.name.clone())).collect())
+    }));
     let segments = move || {
         [("", None), ("on", Some(Glyph::Ok)), ("off", Some(Glyph::Disabled))]
             .into_iter()
@@ -117,6 +123,7 @@ fn Table(paged: Paged<Group>, first_health: Vec<ProviderHealth>, state: ListStat
     let total = paged.total();
     let heads = view! {
         <tr>
+            <CheckHead selection/>
             <SortHead state column="name" title=t!(group::group)/>
             <th scope="col">{t!(group::serving_title)}</th>
             <th scope="col">{t!(group::strategy)}</th>
@@ -129,21 +136,23 @@ fn Table(paged: Paged<Group>, first_health: Vec<ProviderHealth>, state: ListStat
             state
             find=t!(group::find)
             segments=Signal::derive(segments)
+            instead=Signal::derive(move || selection.count() != 0)
+            bulk=move || view! { <BulkActions selection kind=BulkKind::Groups/> }
             head=heads.into_any()
             total
             count=Signal::derive(move || t!(group::count, total.get()))
             reading=paged.reading
             none_match=t!(group::none_match)
         >
-            <For each=move || paged.rows() key=|group| (group.id, group.revision) children=move |group| view! { <Row group health/> }/>
+            <For each=move || paged.rows() key=|group| (group.id, group.revision) children=move |group| view! { <Row group health selection/> }/>
         </ListFrame>
     }
     .into_any()
 }
 
 #[component]
-fn Row(group: Group, health: Memo<HashMap<ProviderId, ProviderHealth>>) -> impl IntoView {
-    let quiet = !group.enabled;
+fn Row(group: Group, health: Memo<HashMap<ProviderId, ProviderHealth>>, selection: Selection) -> impl IntoView {
+    let (id, quiet) = (group.id.0, !group.enabled);
     let (href, name, slug) = (format!("/admin/groups/{}", group.id), group.name.clone(), group.slug.to_string());
     let (strategy, policy, members) =
         (strategy_name(group.strategy), policy_name(&group.path_policy), group.members.len());
@@ -152,7 +161,8 @@ fn Row(group: Group, health: Memo<HashMap<ProviderId, ProviderHealth>>) -> impl 
         view! { <span class=format!("inline-flex items-center gap-1.5 word-{}", glyph.tone())><Mark glyph/>{word}</span> }
     };
     view! {
-        <tr class:quiet=quiet>
+        <tr class:quiet=quiet aria-selected=move || selection.has(id).then_some("true")>
+            <td class="away"><RowCheck selection id name=name.clone()/></td>
             <td class="two"><a class="name" href=href>{name}</a><span class="mono block text-ink-3">{format!("/api/proxy/{slug}/…")}</span></td>
             <td class="end">{status}</td>
             <td class="max-md:text-xs">{strategy}</td>

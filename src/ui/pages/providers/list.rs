@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use leptos::prelude::*;
 
 use crate::{
-    api::providers::{EnableProvider, enable_provider, list_provider_lines},
+    api::providers::{EnableProvider, list_provider_lines},
     model::{
+        bulk::BulkKind,
         event::Snapshot,
         health::{CredentialState, HealthState, ProviderHealth},
         id::ProviderId,
@@ -18,7 +19,9 @@ use crate::{
             chart::spark::Sparkline,
             layout::PageBar,
             status::{HealthWord, Reason},
-            table::{BulkBar, EmptyFirst, ListFrame, ListState, Paged, RowCheck, Selection, SortHead, paged},
+            table::{
+                BulkActions, CheckHead, EmptyFirst, ListFrame, ListState, Paged, RowCheck, Selection, SortHead, paged,
+            },
             toast::Toasts,
         },
         format,
@@ -81,28 +84,20 @@ fn NoProviders(manage: bool) -> impl IntoView {
 #[component]
 fn Table(paged: Paged<ProviderLine>, state: ListState) -> impl IntoView {
     let live = Live::here();
-    let selection = Selection::<ProviderId>::default();
     let health = Memo::new(move |_| {
         let by_provider = |snapshot: &Snapshot| {
             snapshot.health.iter().map(|health| (health.provider, health.clone())).collect::<HashMap<_, _>>()
         };
         live.snapshot.with(|snapshot| snapshot.as_ref().map(by_provider)).unwrap_or_default()
     });
-    let order = Signal::derive(move || {
-        paged.page.with(|page| page.rows.iter().map(|line| line.row.provider.id).collect::<Vec<_>>())
-    });
-    // Only what is on screen is chosen.
-    Effect::new(move |before: Option<Vec<ProviderId>>| {
-        let order = order.get();
-        if before.is_some_and(|before| before != order) {
-            selection.keep(&order);
-        }
-        order
-    });
+    let selection = Selection::among(Memo::new(move |_| {
+        let name = |line: &ProviderLine| (line.row.provider.id.0, line.row.provider.name.clone());
+        paged.page.with(|page| page.rows.iter().map(name).collect())
+    }));
     let row = move |line: ProviderLine| {
         let (id, first) = (line.row.provider.id, line.health.clone());
         let now = Memo::new(move |_| health.with(|health| health.get(&id).cloned()).or_else(|| first.clone()));
-        view! { <Row line health=now selection order/> }
+        view! { <Row line health=now selection/> }
     };
     let segments = move || {
         [("", None), ("healthy", Some(Glyph::Ok)), ("trouble", Some(Glyph::Warn)), ("off", Some(Glyph::Disabled))]
@@ -118,8 +113,8 @@ fn Table(paged: Paged<ProviderLine>, state: ListState) -> impl IntoView {
             find=t!(provider::find)
             segments=Signal::derive(segments)
             instead=Signal::derive(move || selection.count() != 0)
-            bulk=move || view! { <Bulk selection paged/> }
-            head=view! { <Heads state selection order/> }.into_any()
+            bulk=move || view! { <BulkActions selection kind=BulkKind::Providers/> }
+            head=view! { <Heads state selection/> }.into_any()
             total
             count=Signal::derive(move || t!(provider::count, total.get()))
             reading=paged.reading
@@ -138,19 +133,10 @@ fn line_key(line: &ProviderLine) -> (ProviderId, i64, u64, usize) {
 }
 
 #[component]
-fn Heads(
-    state: ListState,
-    selection: Selection<ProviderId>,
-    #[prop(into)] order: Signal<Vec<ProviderId>>,
-) -> impl IntoView {
-    let all_on = move || {
-        let order = order.get();
-        !order.is_empty() && order.iter().all(|id| selection.has(*id))
-    };
-    let some_on = move || selection.count() != 0 && !all_on();
+fn Heads(state: ListState, selection: Selection) -> impl IntoView {
     view! {
         <tr>
-            <th class="w-8"><input type="checkbox" class="check-box align-middle" aria-label=t!(form::select_all) prop:checked=all_on prop:indeterminate=some_on on:click=move |_| selection.toggle_all(&order.get_untracked())/></th>
+            <CheckHead selection/>
             <SortHead state column="name" title=t!(provider::provider)/>
             <th scope="col">{t!(form::status)}</th>
             <th scope="col" class="low">{t!(provider::groups)}</th>
@@ -165,12 +151,7 @@ fn Heads(
 }
 
 #[component]
-fn Row(
-    line: ProviderLine,
-    health: Memo<Option<ProviderHealth>>,
-    selection: Selection<ProviderId>,
-    #[prop(into)] order: Signal<Vec<ProviderId>>,
-) -> impl IntoView {
+fn Row(line: ProviderLine, health: Memo<Option<ProviderHealth>>, selection: Selection) -> impl IntoView {
     let ProviderLine { row, day: stats, .. } = line;
     let provider = row.provider;
     let (id, name, enabled) = (provider.id, provider.name.clone(), provider.enabled);
@@ -211,8 +192,8 @@ fn Row(
         format::maybe_latency(p95, language())
     );
     view! {
-        <tr class:quiet=!enabled aria-selected=move || selection.has(id).then_some("true")>
-            <td class="two away"><RowCheck selection key=id order name=name.clone()/></td>
+        <tr class:quiet=!enabled aria-selected=move || selection.has(id.0).then_some("true")>
+            <td class="two away"><RowCheck selection id=id.0 name=name.clone()/></td>
             <td class="max-w-56"><a class="name" href=href.clone()>{name.clone()}</a><span class="mono block truncate text-ink-3 max-md:hidden" title=host.clone()>{host.clone()}</span></td>
             <td class="end">{status}<span class="block max-md:hidden">{reason}</span></td>
             <td class="low away"><span class="inline-flex flex-wrap gap-1">{groups}</span></td>
@@ -290,64 +271,4 @@ fn RowMenu(id: ProviderId, name: String, enabled: bool, href: String) -> impl In
         </details>
     }
     .into_any()
-}
-
-#[component]
-fn Bulk(selection: Selection<ProviderId>, paged: Paged<ProviderLine>) -> impl IntoView {
-    let toasts = Toasts::here();
-    let busy = RwSignal::new(false);
-    let turn = move |on: bool| {
-        let ids: Vec<ProviderId> = paged.page.with_untracked(|page| {
-            let chosen = selection.keys();
-            page.rows
-                .iter()
-                .map(|line| &line.row.provider)
-                .filter(|provider| chosen.contains(&provider.id) && provider.enabled != on)
-                .map(|provider| provider.id)
-                .collect()
-        });
-        selection.clear();
-        busy.set(true);
-        leptos::task::spawn_local(async move {
-            turn_all(ids, on, toasts).await;
-            let _ = busy.try_set(false);
-        });
-    };
-    view! {
-        <BulkBar count=Signal::derive(move || selection.count()) on_clear=Callback::new(move |()| selection.clear())>
-            <button type="button" class="btn btn-sm" disabled=move || busy.get() on:click=move |_| turn(true)><Icon name="power"/>{t!(form::enable)}</button>
-            <button type="button" class="btn btn-sm" disabled=move || busy.get() on:click=move |_| turn(false)><Icon name="power"/>{t!(form::disable)}</button>
-        </BulkBar>
-    }
-    .into_any()
-}
-
-/// Switches each of them, then says how many and offers the way back.
-async fn turn_all(ids: Vec<ProviderId>, on: bool, toasts: Toasts) {
-    let mut turned = Vec::new();
-    for id in ids {
-        match enable_provider(id, on).await {
-            Ok(_) => turned.push(id),
-            Err(error) => {
-                toasts.failed(&error);
-                break;
-            }
-        }
-    }
-    if turned.is_empty() {
-        return;
-    }
-    let title = if on { t!(provider::enabled_many, turned.len()) } else { t!(provider::disabled_many, turned.len()) };
-    let undo = Callback::new(move |()| {
-        let ids = turned.clone();
-        leptos::task::spawn_local(async move {
-            for id in ids {
-                if let Err(error) = enable_provider(id, !on).await {
-                    return toasts.failed(&error);
-                }
-            }
-            toasts.done(t!(form::undone).to_owned());
-        });
-    });
-    toasts.done_with_undo(title, undo);
 }
