@@ -75,6 +75,13 @@ export async function barriers(page, rules) {
 
 export const shot = (page, name, options) => page.screenshot({ path: new URL(`${name}.png`, RESULTS).pathname, ...options });
 
+/** A picture of the page as it is, on which nothing keeps anybody out, scrolls sideways or went wrong. */
+export async function look(page, name) {
+  await shot(page, name);
+  assert.deepEqual([...(await barriers(page)), ...(await overflow(page))], [], name);
+  assertClean(page);
+}
+
 /** Signs in through the form, and arrives on the dashboard. */
 export async function signIn(page, rondo, username, password) {
   await page.goto(`${rondo.url}/login`);

@@ -1,13 +1,10 @@
 // A failover drill from the provider's page, and the explanation on the group's page: what they say comes true.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { assertClean, hydrated, launch, open, overflow, shot, signIn } from './browser.mjs';
+import { hydrated, launch, look, open, signIn } from './browser.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 import { Upstream } from './upstream.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let rondo, browser, password, key, alpha, beta, provider, group;
 
 before(async () => {
@@ -41,15 +38,6 @@ const ask = async (times) => {
     await reply.text();
   }
 };
-
-async function look(page, name) {
-  await shot(page, name);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0].target.join(' ')}`);
-  assert.deepEqual([...serious, ...(await overflow(page))], [], name);
-  assertClean(page);
-}
 
 const VIEWS = [['en', 'light', 1440], ['zh', 'dark', 390], ['zh', 'light', 1440], ['en', 'dark', 1440]];
 const WORDS = {

@@ -1,13 +1,10 @@
 // Bodies that were kept, and a request sent again, on its page: seen by an administrator, hidden from everybody else.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { assertClean, hydrated, launch, open, overflow, shot, signIn } from './browser.mjs';
+import { assertClean, hydrated, launch, look, open, signIn } from './browser.mjs';
 import { Rondo, configuration, eventually } from './rondo.mjs';
 import { ANSWER, Upstream } from './upstream.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let rondo, browser, password, token, alpha, beta, address;
 
 const api = (path, headers = {}) => fetch(`${rondo.url}/api/admin/v1/${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } });
@@ -42,15 +39,6 @@ after(async () => {
   await Promise.all([alpha, beta].map((upstream) => upstream?.stop()));
 });
 
-async function look(page, name) {
-  await shot(page, name);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0].target.join(' ')}`);
-  assert.deepEqual([...serious, ...(await overflow(page))], [], name);
-  assertClean(page);
-}
-
 const VIEWS = [['en', 'light', 1440], ['zh', 'dark', 390], ['en', 'dark', 1440]];
 const WORDS = {
   en: { show: 'Show bodies', open: 'Send it again …', send: 'Send again', to: 'To', differs: 'The answers differ.', row: 'Its row in the log' },
@@ -82,6 +70,12 @@ for (const [language, theme, width] of VIEWS) {
     assert.equal(beta.calls.length, before + 1);
     assert.equal(beta.calls.at(-1).headers.authorization, 'Bearer sk-beta-secret');
     assert.ok((await page.locator('.beside-pair').innerText()).includes('a teapot'));
+    const [gone, come] = [page.locator('.diff del'), page.locator('.diff ins')];
+    assert.ok((await gone.allInnerTexts()).some((line) => line.includes(ANSWER)), 'only the recorded one has it');
+    assert.ok((await come.allInnerTexts()).some((line) => line.includes('"message": "a teapot"')), 'JSON has lines');
+    assert.equal(await page.locator('.diff span').first().textContent(), '{\n', 'what both have is not marked');
+    const sign = (line) => line.first().evaluate((element) => getComputedStyle(element, '::before').content);
+    assert.deepEqual([await sign(gone), await sign(come)], ['"−"', '"+"'], 'more than a colour');
     await look(page, `replay-${theme}-${width}-${language}`);
 
     await page.getByRole('link', { name: words.row, exact: true }).click();

@@ -116,6 +116,9 @@ phrases! {
     replay_now => "Replay", "重放";
     replay_same => "Both answers are the same.", "两次应答相同。";
     replay_differs => "The answers differ.", "两次应答不同。";
+    replay_spaces => "The answers differ in white space alone.", "两次应答仅空白不同。";
+    replay_first_lines => " Only the first 2000 lines of each were compared.", "仅比较了各自的前 2000 行。";
+    replay_folded(count: usize) => "{count} equal lines", "{count} 行相同";
     replay_cut => "The answer did not come to its end.", "应答未完整结束。";
     replay_row => "Its row in the log", "在日志中查看";
     replay_headers => "Headers of the replay", "重放的响应头";

@@ -32,6 +32,7 @@ use crate::{
 };
 
 pub mod detail;
+mod diff;
 pub mod export;
 pub mod filter;
 pub mod names;

@@ -281,6 +281,16 @@ fn bodies(detail: &RequestDetail, shown: Shown) -> Option<AnyView> {
 }
 
 pub(super) fn one_body(title: &'static str, body: KeptBody) -> AnyView {
+    let face = match body.text.clone() {
+        Some(text) if text.is_empty() => view! { <p class="caption">{t!(requests::body_empty)}</p> }.into_any(),
+        Some(text) => view! { <pre class="code" tabindex="0">{text}</pre> }.into_any(),
+        None => view! { <p class="caption">{t!(requests::body_binary)}</p> }.into_any(),
+    };
+    framed_body(title, body, face)
+}
+
+/// A body under its title and what is known of it; `face` is its text as it is shown.
+pub(super) fn framed_body(title: &'static str, body: KeptBody, face: AnyView) -> AnyView {
     let KeptBody { content_type, bytes, truncated, text, redacted } = body;
     let mut about = vec![format::bytes(bytes)];
     if !content_type.is_empty() {
@@ -292,12 +302,7 @@ pub(super) fn one_body(title: &'static str, body: KeptBody) -> AnyView {
     if redacted > 0 {
         about.push(t!(requests::body_redacted, &redacted.to_string()));
     }
-    let copy = text.clone().filter(|text| !text.is_empty()).map(|text| view! { <CopyIcon text/> });
-    let face = match text {
-        Some(text) if text.is_empty() => view! { <p class="caption">{t!(requests::body_empty)}</p> }.into_any(),
-        Some(text) => view! { <pre class="code" tabindex="0">{text}</pre> }.into_any(),
-        None => view! { <p class="caption">{t!(requests::body_binary)}</p> }.into_any(),
-    };
+    let copy = text.filter(|text| !text.is_empty()).map(|text| view! { <CopyIcon text/> });
     view! {
         <section>
             <h3 class="flex items-center gap-2 font-medium">{title} {copy}</h3>
