@@ -111,6 +111,18 @@ test('a chart tells its columns, leaves series out, shows a stretch, and gives i
   await entry.click();
   await eventually(async () => (await served.getAttribute('d')) === before, 'and back');
 
+  const latency = page.getByRole('region', { name: 'LatencyChart', exact: true });
+  const line = latency.locator('path.line-p99');
+  const [drawn, axis] = [await line.getAttribute('d'), await latency.locator('.tick-y').allInnerTexts()];
+  const stroke = latency.getByRole('button', { name: 'P99' });
+  await stroke.click();
+  assert.equal(await stroke.getAttribute('aria-pressed'), 'false');
+  await eventually(async () => !(await line.getAttribute('d')), 'the line is gone');
+  assert.equal(await latency.locator('.line-name', { hasText: 'P99' }).count(), 0, 'and its name');
+  assert.notDeepEqual(await latency.locator('.tick-y').allInnerTexts(), axis, 'the axis fits what is left');
+  await stroke.click();
+  await eventually(async () => (await line.getAttribute('d')) === drawn, 'and back');
+
   await card.getByRole('button', { name: 'Show as table' }).click();
   assert.equal(await card.locator('tbody tr').count(), 96);
   const saving = page.waitForEvent('download');

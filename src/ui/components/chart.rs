@@ -5,6 +5,7 @@
 //! data as a table.
 
 pub mod latency;
+pub mod legend;
 pub mod plot;
 pub mod requests;
 pub mod scale;

@@ -4,7 +4,7 @@
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
-use super::{scale::Tick, zoom::Zoom};
+use super::{scale::Tick, shape::PITCH, zoom::Zoom};
 use crate::ui::{clock::Clock, format, i18n::t, icon::Icon};
 
 /// One figure of a column.
@@ -66,14 +66,6 @@ pub fn Plot(
 ) -> impl IntoView {
     let pointer = Pointer { columns, zoom, tell, at: RwSignal::new(None), drawn: RwSignal::new(None) };
     let as_table = RwSignal::new(false);
-    let grid = move || {
-        let mut path = String::new();
-        let wide = columns.get() * super::shape::PITCH;
-        rows.with(|rows| rows.iter().for_each(|tick| path.push_str(&format!("M0 {:.0}H{wide}", tick.percent * 10.0))));
-        path
-    };
-    let ground = move || format!("M0 {:.0}H{}", base * 10.0, columns.get() * super::shape::PITCH);
-    let view_box = move || format!("0 0 {} 1000", columns.get().max(1) * super::shape::PITCH);
     view! {
         <div class="plot-box">
             <div
@@ -88,21 +80,42 @@ pub fn Plot(
                 on:blur=move |_| pointer.leave()
                 on:keydown=move |event| pointer.step(&event)
             >
-                <svg viewBox=view_box preserveAspectRatio="none" aria-hidden="true">
-                    <path class="plot-grid" d=grid></path>
-                    {children()}
-                    <path class="plot-base" d=ground></path>
-                </svg>
+                {ground(columns, rows, base, children().into_any())}
                 {over}
-                {move || rows.get().into_iter().map(|tick| tick_at("tick-y", "top", tick)).collect_view()}
-                {move || times.get().into_iter().map(|tick| tick_at("tick-x", "left", tick)).collect_view()}
-                {move || nothing.get().map(|says| view! { <p class="plot-nothing">{says}</p> })}
+                {words(rows, times, nothing)}
                 {move || pointer.drawn.get().map(|ends| selection(ends, columns.get()))}
                 {move || pointer.at.get().map(|column| crosshair(column, columns.get(), tell.run(column)))}
             </div>
             <Tools file columns tell zoom as_table/>
         </div>
         {move || as_table.get().then(|| table(name.clone(), columns.get(), tell))}
+    }
+    .into_any()
+}
+
+/// The shapes between their gridlines and the base line.
+fn ground(columns: Signal<usize>, rows: Signal<Vec<Tick>>, base: f64, shapes: AnyView) -> AnyView {
+    let wide = move || columns.get() * PITCH;
+    let grid = move || {
+        let line = |tick: &Tick| format!("M0 {:.0}H{}", tick.percent * 10.0, wide());
+        rows.with(|rows| rows.iter().map(line).collect::<String>())
+    };
+    view! {
+        <svg viewBox=move || format!("0 0 {} 1000", wide().max(PITCH)) preserveAspectRatio="none" aria-hidden="true">
+            <path class="plot-grid" d=grid></path>
+            {shapes}
+            <path class="plot-base" d=move || format!("M0 {:.0}H{}", base * 10.0, wide())></path>
+        </svg>
+    }
+    .into_any()
+}
+
+/// What stands at the axes, and in place of the shapes where there are none.
+fn words(rows: Signal<Vec<Tick>>, times: Signal<Vec<Tick>>, nothing: Signal<Option<&'static str>>) -> AnyView {
+    view! {
+        {move || rows.get().into_iter().map(|tick| tick_at("tick-y", "top", tick)).collect_view()}
+        {move || times.get().into_iter().map(|tick| tick_at("tick-x", "left", tick)).collect_view()}
+        {move || nothing.get().map(|says| view! { <p class="plot-nothing">{says}</p> })}
     }
     .into_any()
 }

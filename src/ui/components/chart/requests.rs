@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
+    legend::{LeftOut, legend},
     plot::{Figure, Plot, Told},
     scale::{self, CountScale},
     shape::{Bars, PITCH, halve, visible},
@@ -37,29 +38,12 @@ struct Shapes {
 }
 
 /// A series of the chart that can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Series {
     Served,
     Saved,
     Failed,
     Out,
-}
-
-/// Which series are left out. Cheap to copy.
-#[derive(Clone, Copy, Default)]
-pub struct LeftOut(RwSignal<Vec<Series>>);
-
-impl LeftOut {
-    fn has(self, series: Series) -> bool {
-        self.0.with(|list| list.contains(&series))
-    }
-
-    fn turn(self, series: Series) {
-        self.0.update(|list| match list.iter().position(|one| *one == series) {
-            Some(at) => drop(list.remove(at)),
-            None => list.push(series),
-        });
-    }
 }
 
 /// The columns on screen, without the series that are left out.
@@ -75,7 +59,7 @@ struct Shown {
 impl Shown {
     fn of(data: &Overview, zoom: Zoom, left_out: LeftOut) -> Self {
         let columns = zoom.columns(&data.buckets);
-        let keep = |series: Series, count: u64| if left_out.has(series) { 0 } else { count };
+        let keep = |series: Series, count: u64| if left_out.has(series as u8) { 0 } else { count };
         let mask = |bucket: &Bucket| {
             let counts = bucket.counts;
             let served = keep(Series::Served, counts.served);
@@ -84,7 +68,7 @@ impl Shown {
         };
         let (first, to_now) = (columns.start, columns.end == data.buckets.len());
         let mut out = taken_out(data);
-        if left_out.has(Series::Out) {
+        if left_out.has(Series::Out as u8) {
             out.fill(false);
         }
         Self {
@@ -155,19 +139,13 @@ pub fn RequestsLegend(
     /// Series that are not shown.
     left_out: LeftOut,
 ) -> impl IntoView {
-    let entry = |series: Series, swatch: &'static str, word: &'static str| {
-        let shown = move || (!left_out.has(series)).to_string();
-        view! { <li><button type="button" class="legend-entry" aria-pressed=shown on:click=move |_| left_out.turn(series)><span class=swatch></span>{word}</button></li> }
-    };
-    view! {
-        <ul class="legend">
-            {entry(Series::Served, "swatch bg-served", t!(status::served))}
-            {entry(Series::Saved, "swatch bg-info", t!(status::saved))}
-            {entry(Series::Failed, "swatch bg-bad w-[4px]!", t!(status::failed))}
-            {entry(Series::Out, "swatch bg-bad h-[3px]! w-[12px]! rounded-full!", t!(chart::provider_out))}
-        </ul>
-    }
-    .into_any()
+    let entries = [
+        (Series::Served as u8, "swatch bg-served", t!(status::served)),
+        (Series::Saved as u8, "swatch bg-info", t!(status::saved)),
+        (Series::Failed as u8, "swatch bg-bad w-[4px]!", t!(status::failed)),
+        (Series::Out as u8, "swatch bg-bad h-[3px]! w-[12px]! rounded-full!", t!(chart::provider_out)),
+    ];
+    legend(left_out, entries)
 }
 
 fn drawn(shapes: Memo<Shapes>) -> AnyView {

@@ -6,8 +6,9 @@ use crate::{
     model::stats::Overview,
     ui::{
         components::chart::{
-            latency::{LatencyChart, Measure},
-            requests::{LeftOut, RequestsChart, RequestsLegend},
+            latency::{LatencyChart, LatencyLegend, Measure},
+            legend::LeftOut,
+            requests::{RequestsChart, RequestsLegend},
             zoom::Zoom,
         },
         components::layout::StalePill,
@@ -53,7 +54,7 @@ pub fn LatencyCard(
     /// The stretch that the charts show.
     zoom: Zoom,
 ) -> impl IntoView {
-    let measure = RwSignal::new(Measure::FirstByte);
+    let (measure, left_out) = (RwSignal::new(Measure::FirstByte), LeftOut::default());
     let tab = move |which: Measure, word: &'static str| {
         let pressed = move || if measure.get() == which { "true" } else { "false" };
         view! { <button type="button" aria-pressed=pressed on:click=move |_| measure.set(which)>{word}</button> }
@@ -63,12 +64,14 @@ pub fn LatencyCard(
             <div class="card-head">
                 <h2 class="card-title">{t!(dashboard::latency)}</h2>
                 <StalePill/>
-                <div class="seg ml-auto">
+                <div class="ml-auto desk-only"><LatencyLegend left_out/></div>
+                <div class="seg max-md:ml-auto">
                     {tab(Measure::FirstByte, t!(dashboard::first_byte_tab))}
                     {tab(Measure::Total, t!(dashboard::total_tab))}
                 </div>
             </div>
-            <div class="pr-4 grow flex flex-col"><LatencyChart overview=data measure zoom/></div>
+            <div class="pr-4 grow flex flex-col"><LatencyChart overview=data measure zoom left_out/></div>
+            <div class="px-4 pb-4 -mt-2 phone-only"><LatencyLegend left_out/></div>
         </section>
     }
     .into_any()

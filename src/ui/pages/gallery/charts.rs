@@ -11,8 +11,9 @@ use crate::{
     },
     ui::{
         components::chart::{
-            latency::{LatencyChart, Measure},
-            requests::{LeftOut, RequestsChart, RequestsLegend},
+            latency::{LatencyChart, LatencyLegend, Measure},
+            legend::LeftOut,
+            requests::{RequestsChart, RequestsLegend},
             share::ShareBar,
             spark::Sparkline,
             strip::{HeatStrip, StripLegend},
@@ -30,11 +31,11 @@ pub(super) fn sections() -> AnyView {
     let busy = RwSignal::new(day());
     let idle =
         RwSignal::new(Overview { buckets: buckets(|_| Bucket::default()), step_ms: STEP_MS, ..Overview::default() });
-    let left_out = LeftOut::default();
+    let (left_out, lines_out) = (LeftOut::default(), LeftOut::default());
     let measure = Signal::stored(Measure::FirstByte);
     view! {
         {section("RequestsChart", view! { <RequestsLegend left_out/><RequestsChart overview=busy left_out/> }.into_any())}
-        {section("LatencyChart", view! { <LatencyChart overview=busy measure/> }.into_any())}
+        {section("LatencyChart", view! { <LatencyLegend left_out=lines_out/><LatencyChart overview=busy measure left_out=lines_out/> }.into_any())}
         {section("RequestsChart, idle", view! { <RequestsChart overview=idle/> }.into_any())}
         {section("HeatStrip, StripLegend", strips())}
         {section("ShareBar, Sparkline", shares())}
