@@ -401,6 +401,26 @@ test('the palette finds things, places and actions with the keyboard alone', asy
   assert.equal((await providerNamed('spare-000')).enabled, false);
   await button('Undo').click();
   await eventually(async () => (await providerNamed('spare-000')).enabled, 'it is on again');
+  await summon('alpha');
+  await palette.getByRole('option', { name: 'Test alpha' }).click();
+  await page.getByText('alpha works').waitFor();
+  await summon('alpha');
+  await palette.getByRole('option', { name: /^Drill alpha/ }).click();
+  await page.getByText('Drill of alpha started').waitFor();
+  const { id } = await providerNamed('alpha');
+  assert.equal((await ask(`providers/${id}/drill`)).running.draft.fault, '500');
+  await button('Undo').last().click();
+  await eventually(async () => !(await ask(`providers/${id}/drill`)).running, 'it is over');
+
+  await go(`/admin/providers/${id}`);
+  await go(`/admin/groups/${(await group()).id}`);
+  await summon();
+  const recent = palette.getByRole('group', { name: 'Recent' }).getByRole('option');
+  await recent.first().waitFor();
+  assert.deepEqual((await recent.allInnerTexts()).slice(0, 2).map((text) => text.trim()), ['Production', 'alpha']);
+  await recent.nth(1).click();
+  await page.waitForURL(`${rondo.url}/admin/providers/${id}`);
+  assert.ok(!(await page.evaluate(() => JSON.stringify(localStorage))).includes('sk-'), 'names and addresses, no secret');
   await summon('x');
   await page.keyboard.press('Escape');
   await palette.waitFor({ state: 'hidden' });

@@ -12,5 +12,6 @@ pub mod origin;
 pub mod pages;
 pub mod pieces;
 pub mod preferences;
+pub mod recent;
 pub mod returned;
 pub mod session;

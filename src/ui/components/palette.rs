@@ -8,14 +8,17 @@ mod entries;
 use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 
-use self::entries::{Does, Entry, Face, Section, sections};
+use self::entries::{Act, Does, Entry, Face, Section, sections};
 use super::{layout::palette::Palette, toast::Toasts};
 use crate::{
     api::{
-        providers::enable_provider,
+        providers::{enable_provider, start_drill, stop_drill, test_provider},
         search::{Things, find_things},
     },
-    model::id::ProviderId,
+    model::{
+        drill::{Fault, MINUTES_DEFAULT},
+        id::ProviderId,
+    },
     ui::{
         i18n::t,
         icon::{Icon, Mark},
@@ -300,33 +303,56 @@ fn row(entry: Entry, index: usize, text: &str, chosen: RwSignal<usize>, active: 
             view! { <a id=option_id(index) class="palette-item" role="option" tabindex="-1" href=href aria-selected=selected on:pointermove=point on:click=leave>{inner}</a> }
                 .into_any()
         }
-        Does::Turn { id, name, on } => {
-            let turn = move |_: ev::MouseEvent| {
-                turn(id, name.clone(), on, toasts);
+        Does::Act(act, id, name) => {
+            let run = move |_: ev::MouseEvent| {
+                run(act, id, name.clone(), toasts);
                 close();
             };
-            view! { <button type="button" id=option_id(index) class="palette-item" role="option" tabindex="-1" aria-selected=selected on:pointermove=point on:click=turn>{inner}</button> }
+            view! { <button type="button" id=option_id(index) class="palette-item" role="option" tabindex="-1" aria-selected=selected on:pointermove=point on:click=run>{inner}</button> }
                 .into_any()
         }
     }
 }
 
-/// Switches a provider, says so, and offers the way back.
-fn turn(id: ProviderId, name: String, on: bool, toasts: Toasts) {
+/// Does it, says what came of it, and offers the way back where there is one.
+fn run(act: Act, id: ProviderId, name: String, toasts: Toasts) {
     spawn_local(async move {
-        if let Err(error) = enable_provider(id, on).await {
-            return toasts.failed(&error);
-        }
-        let done = if on { t!(form::enabled_thing, &name) } else { t!(form::disabled_thing, &name) };
-        let back = Callback::new(move |()| {
-            spawn_local(async move {
-                match enable_provider(id, !on).await {
-                    Ok(_) => toasts.done(t!(form::undone).to_owned()),
-                    Err(error) => toasts.failed(&error),
+        let done = match act {
+            Act::Enable => enable_provider(id, true).await.map(|_| t!(form::enabled_thing, &name)),
+            Act::Disable => enable_provider(id, false).await.map(|_| t!(form::disabled_thing, &name)),
+            Act::Drill => {
+                let started = start_drill(id, Fault::default(), MINUTES_DEFAULT, 100).await;
+                started.map(|_| t!(palette::drill_started, &name))
+            }
+            Act::Test => match test_provider(Some(id), None).await {
+                Ok(test) if test.works => return toasts.done(t!(provider::tested_fine, &name)),
+                Ok(test) => {
+                    let failed = test.steps.into_iter().last().map(|step| step.detail).unwrap_or_default();
+                    return toasts.found(t!(provider::tested_badly, &name), failed);
                 }
-            });
-        });
-        toasts.done_with_undo(done, back);
+                Err(error) => Err(error),
+            },
+        };
+        match done {
+            Ok(done) => toasts.done_with_undo(done, Callback::new(move |()| take_back(act, id, toasts))),
+            Err(error) => toasts.failed(&error),
+        }
+    });
+}
+
+fn take_back(act: Act, id: ProviderId, toasts: Toasts) {
+    spawn_local(async move {
+        let back = match act {
+            Act::Drill => stop_drill(id).await.map(|_| t!(drill::stopped)),
+            Act::Enable => enable_provider(id, false).await.map(|_| t!(form::undone)),
+            Act::Disable => enable_provider(id, true).await.map(|_| t!(form::undone)),
+            // It changed nothing.
+            Act::Test => return,
+        };
+        match back {
+            Ok(says) => toasts.done(says.to_owned()),
+            Err(error) => toasts.failed(&error),
+        }
     });
 }
 

@@ -11,6 +11,11 @@ phrases! {
     edit_thing(name: &str) => "Edit {name}", "编辑 {name}";
     enable_thing(name: &str) => "Enable {name}", "启用 {name}";
     disable_thing(name: &str) => "Disable {name}", "停用 {name}";
+    test_thing(name: &str) => "Test {name}", "测试 {name}";
+    drill_thing(name: &str) => "Drill {name}", "演练 {name}";
+    drill_note(fault: &str, minutes: u32) => "{fault} for {minutes} min", "{fault}，{minutes} 分钟";
+    drill_started(name: &str) => "Drill of {name} started", "{name} 的演练已开始";
+    recent => "Recent", "最近访问";
     move_hint => "move", "移动";
     open_hint => "open", "打开";
     tab_hint => "in a new tab", "在新标签页打开";

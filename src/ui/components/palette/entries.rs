@@ -6,6 +6,7 @@ use super::Finding;
 use crate::{
     model::{
         api_key::ApiKey,
+        drill::{Fault, MINUTES_DEFAULT},
         group::Group,
         health::{HealthReason, HealthState, ProviderHealth},
         id::ProviderId,
@@ -22,9 +23,13 @@ use crate::{
         i18n::t,
         icon::Glyph,
         live::Live,
+        recent::{Visit, recent},
         session::Session,
     },
 };
+
+/// Records that were looked at last, as many as are listed.
+const RECENT: usize = 5;
 
 /// What stands before an entry.
 #[derive(Clone, Copy)]
@@ -40,15 +45,19 @@ pub(super) enum Face {
 pub(super) enum Does {
     /// Leads to an address.
     Go(String),
-    /// Switches a provider on or off.
-    Turn {
-        /// Which one.
-        id: ProviderId,
-        /// Its name.
-        name: String,
-        /// On, or off.
-        on: bool,
-    },
+    /// Does it to the provider of this id and name.
+    Act(Act, ProviderId, String),
+}
+
+/// What is done to a provider from here.
+#[derive(Clone, Copy)]
+pub(super) enum Act {
+    Enable,
+    Disable,
+    /// Tries to reach it, at no cost.
+    Test,
+    /// Lets it pretend to fail, as the form on its page does without any choice.
+    Drill,
 }
 
 /// One line of the list.
@@ -76,6 +85,7 @@ pub(super) fn sections(typed: RwSignal<String>, finding: RwSignal<Finding>) -> S
     // States as they are now; the list does not follow them while it is open, so that no line moves.
     let states = live.snapshot.with_untracked(|snapshot| snapshot.as_ref().map(|news| news.health.clone()));
     let states = StoredValue::new(states.unwrap_or_default());
+    let visits = StoredValue::new(recent(session));
     Signal::derive(move || {
         let text = typed.get().trim().to_owned();
         let mut sections = Vec::new();
@@ -84,8 +94,11 @@ pub(super) fn sections(typed: RwSignal<String>, finding: RwSignal<Finding>) -> S
                 sections.push(Section { title, entries });
             }
         };
-        let (mut acts, title) =
-            if text.is_empty() { (Vec::new(), t!(palette::trouble)) } else { (Vec::new(), t!(shell::providers)) };
+        let mut acts = Vec::new();
+        let title = if text.is_empty() { t!(palette::trouble) } else { t!(shell::providers) };
+        if text.is_empty() {
+            add(t!(palette::recent), visits.with_value(|visits| visits.iter().take(RECENT).map(visited).collect()));
+        }
         finding.with(|finding| {
             let Some((providers, groups, keys)) = &finding.things else { return };
             // What was found for another text stays while the answer is on its way, as far as it fits.
@@ -109,6 +122,13 @@ pub(super) fn sections(typed: RwSignal<String>, finding: RwSignal<Finding>) -> S
         add(t!(palette::places), places.map(to_place).collect());
         sections
     })
+}
+
+/// A record that was looked at, under the icon of its kind.
+fn visited(visit: &Visit) -> Entry {
+    let of = |place: &Place| visit.href.starts_with(place.href) && place.href != "/admin";
+    let icon = places().into_iter().find(of).map_or("history", |place| place.icon);
+    go(Face::Icon(icon), visit.name.clone(), String::new(), visit.href.clone())
 }
 
 fn holds(name: &str, text: &str) -> bool {
@@ -152,10 +172,21 @@ fn acts_on(provider: &Provider, session: Session) -> Vec<Entry> {
         acts.push(go(Face::Icon("pencil"), title, String::new(), format!("/admin/providers/{id}/edit")));
     }
     if session.may(Permission::Operate) {
-        let on = !provider.enabled;
-        let title = if on { t!(palette::enable_thing, name) } else { t!(palette::disable_thing, name) };
-        let does = Does::Turn { id, name: name.clone(), on };
-        acts.push(Entry { face: Face::Icon("power"), name: title, note: String::new(), keys: &[], does });
+        let act = |icon: &'static str, title: String, note: String, act: Act| Entry {
+            face: Face::Icon(icon),
+            name: title,
+            note,
+            keys: &[],
+            does: Does::Act(act, id, name.clone()),
+        };
+        acts.push(act("plug-zap", t!(palette::test_thing, name), String::new(), Act::Test));
+        if provider.enabled {
+            acts.push(act("power", t!(palette::disable_thing, name), String::new(), Act::Disable));
+            let note = t!(palette::drill_note, Fault::default().as_str(), MINUTES_DEFAULT);
+            acts.push(act("flask-conical", t!(palette::drill_thing, name), note, Act::Drill));
+        } else {
+            acts.push(act("power", t!(palette::enable_thing, name), String::new(), Act::Enable));
+        }
     }
     let failed = format!("/admin/requests?outcome=failed&provider={id}");
     acts.push(go(Face::Mark(Glyph::Bad), t!(palette::failed_on, name), String::new(), failed));

@@ -41,6 +41,7 @@ use crate::{
         icon::{Glyph, Icon},
         live::Live,
         pages::health::uptime_line,
+        recent::visited,
         session::Session,
     },
 };
@@ -89,6 +90,7 @@ fn Page(
 ) -> impl IntoView {
     let live = Live::here();
     let id = row.provider.id;
+    visited(format!("/admin/providers/{id}"), row.provider.name.clone());
     let (day_start, day_step) = (day.buckets.first().map_or(0, |bucket| bucket.at_ms), day.step_ms);
     let stats = day.providers.iter().find(|stats| stats.provider == Some(id)).cloned();
     let first = first_health.into_iter().find(|health| health.provider == id);
