@@ -23,6 +23,7 @@ use crate::{
             toast::Toasts,
         },
         i18n::t,
+        recent::visited,
         returned::returned_to,
     },
 };
@@ -42,54 +43,18 @@ pub fn KeyForm(
     /// Shows a key that was made.
     created: RwSignal<Option<CreatedKey>>,
 ) -> impl IntoView {
-    let first = match (&key, group) {
-        (Some(key), _) => ApiKeyDraft::from(key),
-        (None, Some(group)) => ApiKeyDraft { scope: Scope::Groups(vec![group]), ..ApiKeyDraft::default() },
-        (None, None) => ApiKeyDraft::default(),
-    };
     let title = key.as_ref().map_or_else(|| t!(key::new).to_owned(), |key| t!(key::edit_title, &key.name));
     let is_new = key.is_none();
-    let editor = Editor::new(first);
-    let (conflict, failure, stored) = (Conflict::default(), RwSignal::new(None::<ApiError>), RwSignal::new(key));
-    if let Some(returned) = returned_to(AddApiKey::url()).filter(|_| is_new) {
-        editor.take_back(&returned.error, |draft| {
-            returned.put_back("basics[name]", &mut draft.name);
-            draft.limits.rpm = returned.typed("basics[rpm]").and_then(|text| text.trim().parse().ok());
-            let groups: Vec<GroupId> = returned.typed_list("basics[groups]").filter_map(|id| id.parse().ok()).collect();
-            if !groups.is_empty() {
-                draft.scope = Scope::Groups(groups);
-            }
-        });
-        failure.set(Some(returned.error));
+    if let Some(key) = &key {
+        visited(format!("/admin/api-keys?edit={}", key.id), key.name.clone());
     }
-    let toasts = Toasts::here();
-    let save = Action::new(move |draft: &ApiKeyDraft| {
-        let draft = draft.clone();
-        async move {
-            failure.set(None);
-            let result = match stored.with_untracked(|key| key.as_ref().map(|key| (key.id, key.revision))) {
-                Some((id, revision)) => {
-                    update_api_key(id, revision, draft).await.map(|key| toasts.done(t!(form::saved, &key.name)))
-                }
-                None => create_api_key(draft).await.map(|made| created.set(Some(made))),
-            };
-            match result {
-                Ok(()) => on_close.run(()),
-                Err(error) if editor.refuse(&error) => {}
-                Err(error @ ApiError::Conflict { .. }) => {
-                    let Some(id) = stored.with_untracked(|key| key.as_ref().map(|key| key.id)) else { return };
-                    match get_api_key(id).await {
-                        Ok(key) => {
-                            conflict.merge(editor, ApiKeyDraft::from(&key), &error);
-                            stored.set(Some(key));
-                        }
-                        Err(unread) => failure.set(Some(unread)),
-                    }
-                }
-                Err(error) => failure.set(Some(error)),
-            }
-        }
-    });
+    let editor = Editor::new(opening(key.as_ref(), group));
+    let (conflict, failure, stored) = (Conflict::default(), RwSignal::new(None::<ApiError>), RwSignal::new(key));
+    if is_new {
+        take_back(editor, failure);
+    }
+    let made = Callback::new(move |key| created.set(Some(key)));
+    let save = saving(Saving { editor, stored, conflict, failure, made, on_close });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(draft) = editor.ready() {
@@ -122,6 +87,74 @@ pub fn KeyForm(
         </form>
     }
     .into_any()
+}
+
+/// What the form starts from.
+fn opening(key: Option<&ApiKey>, group: Option<GroupId>) -> ApiKeyDraft {
+    match (key, group) {
+        (Some(key), _) => ApiKeyDraft::from(key),
+        (None, Some(group)) => ApiKeyDraft { scope: Scope::Groups(vec![group]), ..ApiKeyDraft::default() },
+        (None, None) => ApiKeyDraft::default(),
+    }
+}
+
+/// What was typed before scripts ran, if it was refused.
+fn take_back(editor: Editor<ApiKeyDraft>, failure: RwSignal<Option<ApiError>>) {
+    let Some(returned) = returned_to(AddApiKey::url()) else { return };
+    editor.take_back(&returned.error, |draft| {
+        returned.put_back("basics[name]", &mut draft.name);
+        draft.limits.rpm = returned.typed("basics[rpm]").and_then(|text| text.trim().parse().ok());
+        let groups: Vec<GroupId> = returned.typed_list("basics[groups]").filter_map(|id| id.parse().ok()).collect();
+        if !groups.is_empty() {
+            draft.scope = Scope::Groups(groups);
+        }
+    });
+    failure.set(Some(returned.error));
+}
+
+/// Where a save reads from and tells what came of it.
+#[derive(Clone, Copy)]
+struct Saving {
+    editor: Editor<ApiKeyDraft>,
+    /// The key as it is stored; none while it is new.
+    stored: RwSignal<Option<ApiKey>>,
+    conflict: Conflict,
+    failure: RwSignal<Option<ApiError>>,
+    made: Callback<CreatedKey>,
+    on_close: Callback<()>,
+}
+
+/// Stores the draft. What somebody else saved meanwhile is merged, and asked about where both changed it.
+fn saving(at: Saving) -> Action<ApiKeyDraft, ()> {
+    let Saving { editor, stored, conflict, failure, made, on_close } = at;
+    let toasts = Toasts::here();
+    Action::new(move |draft: &ApiKeyDraft| {
+        let draft = draft.clone();
+        async move {
+            failure.set(None);
+            let result = match stored.with_untracked(|key| key.as_ref().map(|key| (key.id, key.revision))) {
+                Some((id, revision)) => {
+                    update_api_key(id, revision, draft).await.map(|key| toasts.done(t!(form::saved, &key.name)))
+                }
+                None => create_api_key(draft).await.map(|key| made.run(key)),
+            };
+            match result {
+                Ok(()) => on_close.run(()),
+                Err(error) if editor.refuse(&error) => {}
+                Err(error @ ApiError::Conflict { .. }) => {
+                    let Some(id) = stored.with_untracked(|key| key.as_ref().map(|key| key.id)) else { return };
+                    match get_api_key(id).await {
+                        Ok(key) => {
+                            conflict.merge(editor, ApiKeyDraft::from(&key), &error);
+                            stored.set(Some(key));
+                        }
+                        Err(unread) => failure.set(Some(unread)),
+                    }
+                }
+                Err(error) => failure.set(Some(error)),
+            }
+        }
+    })
 }
 
 /// Global, or some groups.

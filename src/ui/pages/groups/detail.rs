@@ -28,7 +28,7 @@ use crate::{
         explain::{ExplainQuery, Explanation},
         group::{Group, GroupDraft, GroupKind},
         health::ProviderHealth,
-        id::GroupId,
+        id::{CredentialId, GroupId},
         provider::ProviderRow,
         stats::{Overview, Range},
         user::Permission,
@@ -47,6 +47,7 @@ use crate::{
         live::Live,
         origin::Origin,
         pages::api_keys::list::state_of_key,
+        recent::visited,
         session::Session,
     },
 };
@@ -102,21 +103,10 @@ fn Page(
     let stored = RwSignal::new(group.clone());
     let (conflict, failure) = (Conflict::default(), RwSignal::new(None::<ApiError>));
     let save = saving(editor, stored, conflict, failure);
+    visited(format!("/admin/groups/{}", group.id), group.name.clone());
     let credentials = providers.iter().flat_map(|row| &row.provider.credentials);
-    let labels = StoredValue::new(credentials.map(|one| (one.id, one.label.clone())).collect::<HashMap<_, _>>());
-    let look = StoredValue::new(look);
-    let members = Members {
-        editor,
-        providers: StoredValue::new(providers.into_iter().map(|row| (row.provider.id, row)).collect()),
-        health: health_by_provider(first_health),
-        attempts: StoredValue::new(
-            hour.providers
-                .iter()
-                .filter_map(|stats| Some((stats.provider?, stats.attempts)))
-                .collect::<HashMap<_, _>>(),
-        ),
-        manage,
-    };
+    let labels = credentials.map(|one| (one.id, one.label.clone())).collect::<HashMap<_, _>>();
+    let members = members_of(editor, providers, first_health, &hour, manage);
     follow(editor, stored, conflict);
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -126,24 +116,8 @@ fn Page(
     };
     let keys = StoredValue::new(keys.into_iter().filter(|key| reaches(key, group.id)).collect::<Vec<_>>());
     let tab = Memo::new(move |_| state.word("tab"));
-    let content = move || match tab.get().as_str() {
-        "policy" => view! { <PolicyTab editor/> }.into_any(),
-        "failover" => view! { <FailoverTab editor/> }.into_any(),
-        "access" => view! { <AccessTab editor/> }.into_any(),
-        "settings" => view! { <SettingsTab editor/> }.into_any(),
-        "keys" => view! { <KeysTab keys=keys.get_value() group=group.id/> }.into_any(),
-        _ => {
-            let names = keys
-                .with_value(|keys| keys.iter().map(|key| (key.id.to_string(), key.name.clone())).collect::<Vec<_>>());
-            view! {
-                <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_320px] items-start">
-                    <MembersCard members/>
-                    <div class="flex flex-col gap-4 min-w-0"><SharesCard members/><ExplainPanel group=stored keys=names labels first=Some(look.get_value())/></div>
-                </div>
-            }
-            .into_any()
-        }
-    };
+    let rooms = Rooms { members, stored, keys, labels: StoredValue::new(labels), look: StoredValue::new(look) };
+    let content = move || rooms.of(&tab.get());
     let pill = move || {
         let (glyph, word) = stored.with(|group| members.health.with(|health| standing(group, health)));
         view! { <span class=format!("pill pill-{}", glyph.tone())><Mark glyph/>{word}</span> }
@@ -169,6 +143,65 @@ fn Page(
         <Delete stored/>
     }
     .into_any()
+}
+
+fn members_of(
+    editor: Editor<GroupDraft>,
+    providers: Vec<ProviderRow>,
+    first_health: Vec<ProviderHealth>,
+    hour: &Overview,
+    manage: bool,
+) -> Members {
+    let attempts = hour.providers.iter().filter_map(|stats| Some((stats.provider?, stats.attempts)));
+    Members {
+        editor,
+        attempts: StoredValue::new(attempts.collect()),
+        providers: StoredValue::new(providers.into_iter().map(|row| (row.provider.id, row)).collect()),
+        health: health_by_provider(first_health),
+        manage,
+    }
+}
+
+/// What the tabs show. Cheap to copy.
+#[derive(Clone, Copy)]
+struct Rooms {
+    members: Members,
+    stored: RwSignal<Group>,
+    /// Those that reach the group.
+    keys: StoredValue<Vec<ApiKey>>,
+    /// Names of credentials.
+    labels: StoredValue<HashMap<CredentialId, String>>,
+    /// What the next request would do, as the page was read.
+    look: StoredValue<ApiResult<Explanation>>,
+}
+
+impl Rooms {
+    fn of(self, tab: &str) -> AnyView {
+        let Self { members, stored, keys, labels, look } = self;
+        let editor = members.editor;
+        match tab {
+            "policy" => view! { <PolicyTab editor/> }.into_any(),
+            "failover" => view! { <FailoverTab editor/> }.into_any(),
+            "access" => view! { <AccessTab editor/> }.into_any(),
+            "settings" => view! { <SettingsTab editor/> }.into_any(),
+            "keys" => {
+                let group = stored.with_untracked(|group| group.id);
+                view! { <KeysTab keys=keys.get_value() group/> }.into_any()
+            }
+            _ => {
+                let names =
+                    |keys: &Vec<ApiKey>| keys.iter().map(|key| (key.id.to_string(), key.name.clone())).collect();
+                let names: Vec<(String, String)> = keys.with_value(names);
+                view! {
+                    <div class="grid gap-4 lg:grid-cols-[minmax(0,1fr)_320px] items-start">
+                        <MembersCard members/>
+                        <div class="flex flex-col gap-4 min-w-0"><SharesCard members/><ExplainPanel group=stored keys=names labels first=Some(look.get_value())/></div>
+                    </div>
+                }
+                .into_any()
+            }
+        }
+    }
 }
 
 /// Whether a key reaches this group.

@@ -8,7 +8,7 @@ use crate::{
     ui::{
         components::{
             feedback::Trouble,
-            form::{Editor, SubmitButton, TextField},
+            form::{Bound, Editor, SubmitButton, TextField},
             layout::{Crumb, PageBar},
             toast::Toasts,
         },
@@ -22,24 +22,9 @@ use crate::{
 pub fn GroupNew() -> impl IntoView {
     let editor = Editor::new(GroupDraft::default());
     let failure = RwSignal::new(None::<ApiError>);
-    let (toasts, navigate) = (Toasts::here(), leptos_router::hooks::use_navigate());
-    let save = Action::new(move |draft: &GroupDraft| {
-        let (draft, navigate) = (draft.clone(), navigate.clone());
-        async move {
-            failure.set(None);
-            match create_group(draft).await {
-                Ok(group) => {
-                    toasts.done(t!(form::created, &group.name));
-                    navigate(&format!("/admin/groups/{}", group.id), leptos_router::NavigateOptions::default());
-                }
-                Err(error) if editor.refuse(&error) => {}
-                Err(error) => failure.set(Some(error)),
-            }
-        }
-    });
+    let save = saving(editor, failure);
     let returned = returned_to(AddGroup::url());
-    // The slug follows the name until somebody writes one.
-    let own_slug = RwSignal::new(returned.is_some());
+    let (name, slug) = name_and_slug(editor, returned.is_some());
     if let Some(returned) = returned {
         editor.take_back(&returned.error, |draft| {
             returned.put_back("basics[name]", &mut draft.name);
@@ -48,24 +33,6 @@ pub fn GroupNew() -> impl IntoView {
         });
         failure.set(Some(returned.error));
     }
-    let name = editor.text(
-        "name",
-        |draft| draft.name.clone(),
-        move |draft, text| {
-            if !own_slug.get_untracked() {
-                draft.slug = if text.trim().is_empty() { String::new() } else { suggest_slug(&text) };
-            }
-            draft.name = text;
-        },
-    );
-    let slug = editor.text(
-        "slug",
-        |draft| draft.slug.clone(),
-        move |draft, text| {
-            own_slug.set(!text.is_empty());
-            draft.slug = text;
-        },
-    );
     let description =
         editor.text("description", |draft| draft.description.clone(), |draft, text| draft.description = text);
     let trouble = move || failure.get().map(|error| view! { <Trouble error/> });
@@ -93,4 +60,47 @@ pub fn GroupNew() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Stores the draft, then shows the group.
+fn saving(editor: Editor<GroupDraft>, failure: RwSignal<Option<ApiError>>) -> Action<GroupDraft, ()> {
+    let (toasts, navigate) = (Toasts::here(), leptos_router::hooks::use_navigate());
+    Action::new(move |draft: &GroupDraft| {
+        let (draft, navigate) = (draft.clone(), navigate.clone());
+        async move {
+            failure.set(None);
+            match create_group(draft).await {
+                Ok(group) => {
+                    toasts.done(t!(form::created, &group.name));
+                    navigate(&format!("/admin/groups/{}", group.id), leptos_router::NavigateOptions::default());
+                }
+                Err(error) if editor.refuse(&error) => {}
+                Err(error) => failure.set(Some(error)),
+            }
+        }
+    })
+}
+
+/// The two fields; the slug follows the name until somebody writes one.
+fn name_and_slug(editor: Editor<GroupDraft>, written: bool) -> (Bound, Bound) {
+    let own_slug = RwSignal::new(written);
+    let name = editor.text(
+        "name",
+        |draft| draft.name.clone(),
+        move |draft, text| {
+            if !own_slug.get_untracked() {
+                draft.slug = if text.trim().is_empty() { String::new() } else { suggest_slug(&text) };
+            }
+            draft.name = text;
+        },
+    );
+    let slug = editor.text(
+        "slug",
+        |draft| draft.slug.clone(),
+        move |draft, text| {
+            own_slug.set(!text.is_empty());
+            draft.slug = text;
+        },
+    );
+    (name, slug)
 }
