@@ -408,7 +408,7 @@ test('the palette finds things, places and actions with the keyboard alone', asy
   await palette.getByRole('option', { name: /^Drill alpha/ }).click();
   await page.getByText('Drill of alpha started').waitFor();
   const { id } = await providerNamed('alpha');
-  assert.equal((await ask(`providers/${id}/drill`)).running.draft.fault, '500');
+  assert.equal((await ask(`providers/${id}/drill`)).running.fault, '500');
   await button('Undo').last().click();
   await eventually(async () => !(await ask(`providers/${id}/drill`)).running, 'it is over');
 

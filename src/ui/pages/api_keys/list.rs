@@ -42,14 +42,14 @@ use crate::{
 pub fn KeyList() -> impl IntoView {
     let (live, state) = (Live::here(), ListState::here());
     let manage = Session::here().may(Permission::ManageApiKeys);
-    let groups = Resource::new(move || live.configuration.get(), |_| all_groups());
+    // Read once: tables and forms that stand on it would be drawn anew under the hands of whoever uses them.
+    let groups = Resource::new(|| (), |()| all_groups());
     // A key that a plain form made waits in a cookie that only the server reads.
     let posted = Resource::new(
         || (),
         move |()| async move { if manage { just_created_key().await.ok().flatten() } else { None } },
     );
     let face = move |paged: Paged<ApiKey>| {
-        // Outlives the table, which is drawn anew when the groups have changed.
         let selection = Selection::among(Memo::new(move |_| {
             paged.page.with(|page| page.rows.iter().map(|key| (key.id.0, key.name.clone())).collect())
         }));
