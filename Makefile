@@ -34,7 +34,7 @@ demo:      ## two fake providers and traffic: failover and live charts in a minu
 db-shell:  ## a console on the database that DATABASE_URL names
 	@scripts/rondo db shell
 
-bench:     ## figures: CPU per request beside nginx, or SCENARIO=streams, SCENARIO=readers
+bench:     ## figures: CPU per request beside nginx, or SCENARIO=streams, readers, recording, log
 	@scripts/bench $(SCENARIO)
 
 seed-logs: ## ROWS (10,000,000) made-up rows for the request log, over the last 30 days; stop the server first

@@ -18,15 +18,21 @@ use crate::otel;
 use crate::server::{
     admin::{Admin, Live},
     alert::{Desk, Messenger, Views},
-    config::Settings,
+    config::{Log, Settings},
     health::{board::Board, clock::Clock},
     limit::{calendar::Calendar, caps::Caps, local::Limiter},
     live, metrics,
     proxy::{Proxy, ProxySettings},
-    record::{QUEUE, Recorder, keep::Keeper, writer::Writer},
+    record::{
+        QUEUE, Recorder,
+        bodies::BodyWriter,
+        keep::Keeper,
+        writer::{Unkept, Writer},
+    },
     rest,
     routing::{Routing, compile::Compiler, watch::Watch},
     session::{Sessions, Site},
+    store::Store,
     upstream::guard::AddressPolicy,
 };
 
@@ -208,11 +214,21 @@ fn start_tasks(settings: &Settings, foundation: Foundation, plane: DataPlane, hu
     }
     let drills = tasks.note_drills(foundation.store.clone(), plane.recorder.clone(), plane.routing.clone());
     tasks.watch_health(plane.board, plane.routing, plane.recorder, plane.limiter, plane.clock, drills);
-    if let Some(writer) = bodies {
-        tasks.write_bodies(writer, foundation.store.clone());
-    }
-    tasks.write_log(plane.writer, foundation.store);
+    write_down(&mut tasks, plane.writer, bodies, foundation.store, &settings.log);
     tasks
+}
+
+/// Rows of the log and bodies, to the store or, where no log is kept, nowhere.
+fn write_down(tasks: &mut Tasks, rows: Writer, bodies: Option<BodyWriter>, store: Store, log: &Log) {
+    match (bodies, log.request_days) {
+        (Some(bodies), 0) => tasks.write_bodies(bodies, Unkept),
+        (Some(bodies), _) => tasks.write_bodies(bodies, store.clone()),
+        (None, _) => {}
+    }
+    match log.request_days {
+        0 => tasks.write_log(rows, Unkept),
+        _ => tasks.write_log(rows, store),
+    }
 }
 
 /// What alerts.

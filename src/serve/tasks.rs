@@ -14,7 +14,11 @@ use crate::{
     server::{
         health::{board::Board, clock::Clock, probe::Checker},
         limit::local::Limiter,
-        record::{Recorder, bodies::BodyWriter, writer::Writer},
+        record::{
+            Recorder,
+            bodies::{BodySink, BodyWriter},
+            writer::{Sink, Writer},
+        },
         routing::Routing,
         store::Store,
     },
@@ -114,15 +118,15 @@ impl Tasks {
     }
 
     /// Writes the request log until the end, and what is queued then.
-    pub(crate) fn write_log(&mut self, writer: Writer, store: Store) {
+    pub(crate) fn write_log(&mut self, writer: Writer, sink: impl Sink) {
         let stop = self.stop();
-        self.spawn(async move { writer.run(store, async move { stop.cancelled().await }).await });
+        self.spawn(async move { writer.run(sink, async move { stop.cancelled().await }).await });
     }
 
     /// Writes bodies of requests until the end, and what is queued then.
-    pub(crate) fn write_bodies(&mut self, writer: BodyWriter, store: Store) {
+    pub(crate) fn write_bodies(&mut self, writer: BodyWriter, sink: impl BodySink) {
         let stop = self.stop();
-        self.spawn(async move { writer.run(store, async move { stop.cancelled().await }).await });
+        self.spawn(async move { writer.run(sink, async move { stop.cancelled().await }).await });
     }
 
     /// Ends all tasks and waits for them.

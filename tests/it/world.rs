@@ -252,6 +252,11 @@ impl World {
         self.running.admin.health().all(&self.who).await.expect("health")
     }
 
+    /// Where its files are.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// Changes of health so far, newest first.
     pub(crate) fn events(&self) -> Vec<rondo::model::health::HealthEvent> {
         self.running.admin.health().events(&self.who).expect("events")

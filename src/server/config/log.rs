@@ -9,7 +9,7 @@ pub struct Log {
     pub filter: String,
     /// For people or for machines.
     pub format: LogFormat,
-    /// Days the request log is kept.
+    /// Days the request log is kept; 0 writes none.
     pub request_days: u32,
     /// Bytes the request log may reach.
     pub request_bytes: u64,
@@ -41,7 +41,7 @@ impl Log {
                 "json" => Some(LogFormat::Json),
                 _ => None,
             })?,
-            request_days: values.number("RONDO_REQUEST_LOG_DAYS", 1, 3650)? as u32,
+            request_days: values.number("RONDO_REQUEST_LOG_DAYS", 0, 3650)? as u32,
             request_bytes: values.size("RONDO_REQUEST_LOG_SIZE", 16 << 20, 1 << 50)?,
             body_limit: values.size("RONDO_BODY_LOG_LIMIT", 1 << 10, 4 << 20)? as usize,
             body_days: values.number("RONDO_BODY_LOG_DAYS", 1, 3650)? as u32,

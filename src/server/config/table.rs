@@ -294,8 +294,8 @@ pub const SETTINGS: &[Setting] = &[
         area: Area::Log,
         value: "DAYS",
         fallback: Fallback::Value("30"),
-        help: "Days the request log is kept",
-        help_zh: "请求日志保留的天数",
+        help: "Days the request log is kept; 0 writes none, bodies neither, and statistics go on",
+        help_zh: "请求日志保留的天数；0 为不写日志与正文，统计照常",
         secret: false,
     },
     Setting {

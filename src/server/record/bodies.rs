@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::redact::redact;
+use super::{redact::redact, writer::Unkept};
 use crate::{
     model::{
         body::{BodyNote, KeptBody, RequestBodies},
@@ -174,6 +174,12 @@ pub trait BodySink: Clone + Send + Sync + 'static {
 impl BodySink for Store {
     async fn append(&self, bodies: &[PackedBodies]) -> Result<(), String> {
         self.append_bodies(bodies).await.map_err(|error| error.to_string())
+    }
+}
+
+impl BodySink for Unkept {
+    async fn append(&self, _: &[PackedBodies]) -> Result<(), String> {
+        Ok(())
     }
 }
 

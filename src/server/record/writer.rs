@@ -49,6 +49,16 @@ impl Sink for Store {
     }
 }
 
+/// Keeps nothing: an installation that wants no log. The live tail and last uses of keys go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Unkept;
+
+impl Sink for Unkept {
+    async fn append(&self, _: &[Arc<RequestDetail>], _: u64) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// The receiving end of a [`super::Recorder`]; run it as a task.
 #[derive(Debug)]
 pub struct Writer {

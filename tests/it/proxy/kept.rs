@@ -1,8 +1,13 @@
 //! Bodies beside the log: kept only where somebody asked, as they came and as they went, without secrets.
 
 use rondo::model::{
-    api_key::ApiKeyDraft, body::RequestBodies, error::ApiError, id::RequestId, rate_limit::KeyLimits,
-    request_log::Outcome,
+    api_key::ApiKeyDraft,
+    body::RequestBodies,
+    error::ApiError,
+    id::RequestId,
+    rate_limit::KeyLimits,
+    request_log::{Outcome, RequestFilter},
+    stats::{Range, StatsQuery},
 };
 
 use super::{group_of, group_with};
@@ -42,6 +47,23 @@ async fn nothing_is_kept_where_nobody_asked() {
     assert_eq!(row.bodies, None);
     let refused = world.live().requests().bodies(&world.who, row.row.id).await;
     assert!(matches!(refused, Err(ApiError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn where_no_log_is_kept_neither_rows_nor_bodies_are_and_statistics_go_on() {
+    let provider = Provider::start(json(200, "{}")).await;
+    let file = group_with("llm", KEPT, &[("alpha", provider.address, 100)]);
+    let world = World::start_with(&file, &[("RONDO_REQUEST_LOG_DAYS", "0")]).await;
+    assert_eq!(world.post(CHAT, ASKED).await.status, 200);
+    // The stop writes whatever is written at all.
+    let world = world.restart().await;
+    let query = StatsQuery { range: Some(Range::Hour), ..StatsQuery::default() };
+    assert_eq!(world.live().stats().find(&world.who, query).await.expect("statistics").totals.counts.total, 1);
+    let page = world.live().requests().list(&world.who, RequestFilter::default()).await.expect("a page");
+    assert_eq!((page.rows, page.lost), (vec![], 0));
+    let store = world.data_dir();
+    assert!(!store.join("log").exists() && !store.join("log.bodies").exists(), "no file was made for them");
+    world.stop().await;
 }
 
 #[tokio::test]
