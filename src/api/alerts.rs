@@ -6,7 +6,7 @@ use super::browser::Browser;
 use crate::model::{
     alert::{Alert, AlertBoard, ChannelDraft, Delivery, RuleDraft},
     error::ApiError,
-    id::{ChannelId, RuleId},
+    id::{AlertId, ChannelId, RuleId},
 };
 
 /// All that the screen of alerts shows.
@@ -23,6 +23,14 @@ pub async fn firing_alerts() -> Result<Vec<Alert>, ApiError> {
     use crate::{model::user::Permission, server::session};
     let (admin, who) = session::require(Permission::View).await?;
     admin.alerts().firing(&who).await
+}
+
+/// Takes an open alert in hand.
+#[server(client = Browser, prefix = "/rpc", endpoint = "alerts/acknowledge")]
+pub async fn acknowledge_alert(id: AlertId) -> Result<(), ApiError> {
+    use crate::{model::user::Permission, server::session};
+    let (admin, who) = session::require(Permission::Operate).await?;
+    admin.alerts().acknowledge(&who, id).await
 }
 
 /// Makes a rule, or replaces the one that is still at this revision.

@@ -39,12 +39,21 @@ pub enum RuleKind {
     CapNear,
     /// Rows of the request log were lost.
     LogDropped,
+    /// A process of the gateway says nothing any more and did not end as it should.
+    NodeLost,
 }
 
 impl RuleKind {
     /// All kinds, in the order of a form.
-    pub const ALL: [Self; 6] =
-        [Self::ProviderDown, Self::SuccessRate, Self::Latency, Self::CredentialFailed, Self::CapNear, Self::LogDropped];
+    pub const ALL: [Self; 7] = [
+        Self::ProviderDown,
+        Self::SuccessRate,
+        Self::Latency,
+        Self::CredentialFailed,
+        Self::CapNear,
+        Self::LogDropped,
+        Self::NodeLost,
+    ];
 
     /// The word stored and sent.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +64,7 @@ impl RuleKind {
             Self::CredentialFailed => "credential_failed",
             Self::CapNear => "cap_near",
             Self::LogDropped => "log_dropped",
+            Self::NodeLost => "node_lost",
         }
     }
 
@@ -75,7 +85,7 @@ impl RuleKind {
 
     /// Whether clients are likely to notice what it tells.
     pub fn is_critical(self) -> bool {
-        matches!(self, Self::ProviderDown | Self::CredentialFailed | Self::SuccessRate)
+        matches!(self, Self::ProviderDown | Self::CredentialFailed | Self::SuccessRate | Self::NodeLost)
     }
 }
 
@@ -156,7 +166,12 @@ impl RuleDraft {
         };
         let (minutes, requests) = if kind.is_measured() { (5, 20) } else { (0, 0) };
         let above_ms = if kind == RuleKind::Latency { 5_000 } else { 0 };
-        let hold_seconds = if kind == RuleKind::ProviderDown { 60 } else { 0 };
+        let hold_seconds = match kind {
+            RuleKind::ProviderDown => 60,
+            // After the store was away, every node needs a moment to say that it is there.
+            RuleKind::NodeLost => 30,
+            _ => 0,
+        };
         Self { kind, enabled: true, percent, above_ms, minutes, requests, hold_seconds, ..Self::default() }
     }
 }
@@ -267,6 +282,18 @@ pub struct Alert {
     pub resolved_at_ms: Option<i64>,
     /// Channels that were told of it.
     pub told: Vec<ChannelId>,
+    /// Who has it in hand: no more channels are told that it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who took an open alert in hand, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Their name.
+    pub by: String,
+    /// When, unix milliseconds.
+    pub at_ms: i64,
 }
 
 /// What a message tells.

@@ -137,7 +137,7 @@ impl DataPlane {
             tracing::warn!(%error, "what was used of daily and monthly caps is not known yet");
         }
         let (recorder, writer) = Recorder::counting(QUEUE, calendar);
-        let keeper = recorder.keeper(foundation.store.clone(), clock.epoch_unix_ms());
+        let keeper = recorder.keeper(foundation.store.clone(), clock.epoch_unix_ms()).on(host_name());
         statistics::restore(keeper.clone(), clock).await;
         let policy = AddressPolicy { own_listeners: vec![address], ..(*foundation.addresses).clone() };
         let addresses = Arc::new(policy.clone());
@@ -147,6 +147,13 @@ impl DataPlane {
         let proxy = Proxy::new(table, limits, records, clock, proxy_settings(settings), abort.clone());
         Ok(Self { proxy, routing, watch, board, limiter, recorder, writer, keeper, clock, addresses })
     }
+}
+
+/// The name of this machine, where the system tells one: by it others know which node is lost.
+fn host_name() -> String {
+    let told =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    told.map(|name| name.trim().chars().take(100).collect()).unwrap_or_default()
 }
 
 /// What people and machines administer with.

@@ -76,10 +76,10 @@ impl Tasks {
 
 async fn keep(keeper: &Keeper, clock: Clock, turn: u32, ending: bool) -> Result<(), StoreError> {
     let now_ms = unix_ms(clock);
-    keeper.flush(now_ms).await?;
     if ending {
-        return Ok(());
+        return keeper.end(now_ms).await;
     }
+    keeper.flush(now_ms).await?;
     keeper.refresh(turn % ALL == ALL - 1, now_ms).await?;
     if turn % FORGET == FORGET - 1 { keeper.forget(now_ms).await } else { Ok(()) }
 }

@@ -41,7 +41,7 @@ pub use self::{
     cap_use::CapUse,
     change::Change,
     error::{StoreError, Trouble},
-    health_history::{HealthRow, NodeRun},
+    health_history::{HealthRow, NodeRun, Presence},
     migrate::MigrationStatus,
     provider::StoredProvider,
     request_log::{Found, Gap, Lane, LogLimits, PackedBodies, SetAside},

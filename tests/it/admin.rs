@@ -22,7 +22,7 @@ async fn snapshot(stand: &Stand) -> Snapshot {
     stand.foundation.store.snapshot().await.expect("the store is there")
 }
 
-fn viewer(role: Role) -> Principal {
+pub(crate) fn viewer(role: Role) -> Principal {
     let id = rondo::model::id::UserId(uuid::Uuid::now_v7());
     Principal::program(Viewer { id, username: role.to_string(), display_name: role.to_string(), role })
 }

@@ -7,12 +7,24 @@ mod services;
 
 use std::time::Duration;
 
-use rondo::model::alert::{AlertBoard, AlertEvent, Delivery, DeliveryState};
+use rondo::{
+    model::{
+        alert::{AlertBoard, AlertEvent, Delivery, DeliveryState},
+        error::ApiError,
+        id::AlertId,
+        user::Role,
+    },
+    server::store::{NodeRun, Presence},
+};
 use serde_json::Value;
 
-use crate::world::{
-    World,
-    provider::{Act, Provider, each, json},
+use crate::{
+    admin::viewer,
+    stand::Stand,
+    world::{
+        World,
+        provider::{Act, Provider, each, json},
+    },
 };
 
 /// A group of one provider that is taken out after a few failures, and a rule that tells `channel`.
@@ -155,7 +167,7 @@ async fn a_new_installation_alerts_before_anybody_has_set_a_channel() {
     let world = World::start(&file).await;
     let board = world.admin.alerts().board(&world.who).await.expect("the board");
     let names: Vec<&str> = board.rules.iter().map(|rule| rule.settings.name.as_str()).collect();
-    assert_eq!(names, ["credential-failed", "down", "log-rows-dropped", "provider-down"]);
+    assert_eq!(names, ["credential-failed", "down", "log-rows-dropped", "node-lost", "provider-down"]);
     break_it(&world).await;
     let board = board_until(&world, "an open alert", |board| !board.firing.is_empty()).await;
     assert!(board.deliveries.is_empty() && board.firing[0].told.is_empty(), "{board:?}");
@@ -235,5 +247,72 @@ async fn what_an_hour_does_not_hold_is_held_for_one_summary() {
     .await;
     assert_eq!((held.state, held.attempts), (DeliveryState::Held, 0));
     assert_eq!(receiver.count(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_an_alert_in_hand_is_shown_and_keeps_later_channels_quiet() {
+    let (provider, failing) = moody().await;
+    let receiver = Provider::start(json(200, "{}")).await;
+    let world = World::start(&file(&provider, &webhook(&receiver))).await;
+    break_it(&world).await;
+    until("firing", async || (receiver.count() >= 1).then_some(())).await;
+    let board = board_until(&world, "an open alert", |board| board.firing.len() == 1).await;
+    let id = board.firing[0].id;
+    world.admin.alerts().acknowledge(&world.who, id).await.expect("taken in hand");
+    let board = world.admin.alerts().board(&world.who).await.expect("the board");
+    assert_eq!(board.firing[0].acknowledged.as_ref().map(|taken| taken.by.as_str()), Some("test"));
+    let trail = world.admin.audit().list(&world.who, None).await.expect("the trail").rows;
+    assert_eq!((trail[0].action.as_str(), trail[0].object.as_str()), ("alert.acknowledge", "<b>*x* is unhealthy"));
+
+    // A channel that comes later does not hear of it; the one that has heard is told of the end.
+    let late = Provider::start(json(200, "{}")).await;
+    let both = file(&provider, &webhook(&receiver)).replace("channels: [ops]", "channels: [ops, late]").replace(
+        "  rules:",
+        &format!("    - {{ name: late, kind: webhook, url: \"http://{}/late\" }}\n  rules:", late.address),
+    );
+    world.apply(&both).await;
+    failing.store(false, std::sync::atomic::Ordering::Relaxed);
+    until("resolved", async || {
+        world.post("/api/proxy/prod/x", "{}").await;
+        (receiver.count() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!((body(&receiver.seen()[1])["event"].as_str(), late.count()), (Some("resolved"), 0));
+    board_until(&world, "the end", |board| board.firing.is_empty()).await;
+    let over = world.admin.alerts().acknowledge(&world.who, id).await;
+    assert!(matches!(over, Err(ApiError::NotFound { .. })), "{over:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_takes_nothing_in_hand() {
+    let stand = Stand::new().await;
+    let refused = stand.admin.alerts().acknowledge(&viewer(Role::Viewer), AlertId(uuid::Uuid::nil())).await;
+    assert!(matches!(refused, Err(ApiError::Forbidden { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_died_is_told_and_one_that_was_stopped_is_not() {
+    let world = World::start(
+        "providers: []\nalerts: { channels: [], rules: [{ name: lost, kind: node_lost, hold_seconds: 0 }] }",
+    )
+    .await;
+    // The stop of the first process is no loss.
+    let world = world.restart().await;
+    let store = world.store().await;
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let all = store.presences(0).await.expect("read");
+    assert!(all.iter().filter(|one| one.ended).count() == 1, "the one that was stopped said so: {all:?}");
+    let run = NodeRun { node: 77, started_ms: now_ms - 900_000, seen_ms: now_ms - 300_000 };
+    let dead = Presence { run, host: "web-2".into(), ended: false };
+    store.note_health(&dead, &[]).await.expect("written");
+    let board = board_until(&world, "the dead node", |board| !board.firing.is_empty()).await;
+    let titles: Vec<&str> = board.firing.iter().map(|alert| alert.title.en.as_str()).collect();
+    assert_eq!(titles, ["Node web-2 is lost"]);
+    // It comes back.
+    let run = NodeRun { seen_ms: now_ms, ..run };
+    store.note_health(&Presence { run, ..dead }, &[]).await.expect("written");
+    board_until(&world, "its return", |board| board.firing.is_empty()).await;
     world.stop().await;
 }

@@ -30,7 +30,7 @@ impl Alerts<'_> {
     /// All that the screen of alerts shows.
     pub async fn board(self, who: &Principal) -> ApiResult<AlertBoard> {
         who.require(Permission::View)?;
-        let Alerting { channels, rules, silences } = self.read().await?;
+        let Alerting { channels, rules, silences, .. } = self.read().await?;
         let mut lines = Vec::with_capacity(channels.len());
         for stored in channels {
             let last = self.0.store().last_delivery(stored.channel.id).await.map_err(refusal::of_store)?;
@@ -53,7 +53,23 @@ impl Alerts<'_> {
     /// Alerts that are open, newest first.
     pub async fn firing(self, who: &Principal) -> ApiResult<Vec<Alert>> {
         who.require(Permission::View)?;
-        self.0.store().open_alerts().await.map_err(refusal::of_store)
+        let mut open = self.0.store().open_alerts().await.map_err(refusal::of_store)?;
+        if !open.is_empty() {
+            let mut known = self.read().await?.acknowledged;
+            open.iter_mut().for_each(|alert| alert.acknowledged = known.remove(&alert.id));
+        }
+        Ok(open)
+    }
+
+    /// Takes an open alert in hand: channels that have not heard of it are not told any more, its end is told to
+    /// those that have. Who comes second is the one it is known by then.
+    pub async fn acknowledge(self, who: &Principal, id: AlertId) -> ApiResult<()> {
+        who.require(Permission::Operate)?;
+        let open = self.0.store().open_alerts().await.map_err(refusal::of_store)?;
+        let alert = open.into_iter().find(|alert| alert.id == id);
+        let alert = alert.ok_or_else(|| ApiError::NotFound { what: "open alert".into() })?;
+        let change = Change::Acknowledge { alert: id, title: alert.title.en, by: who.name().to_owned() };
+        self.0.change(who, vec![change]).await.map(drop)
     }
 
     /// Alerts that are over, newest first, older than `before`.

@@ -18,10 +18,13 @@ use super::{
     dispatch::Dispatch,
     messenger::Messenger,
     observe::{Capped, Views, capped},
-    rules::{Evaluator, Orders},
+    rules::{Evaluator, Orders, finding::Nodes},
 };
 use crate::{
-    model::{alert::Alert, id::AlertId},
+    model::{
+        alert::{Alert, RuleKind},
+        id::AlertId,
+    },
     server::{
         secret::seal::MasterKey,
         store::{Alerting, Store, StoreError},
@@ -34,6 +37,11 @@ const LOOK: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_millis(250);
 /// Alerts that wait to be written down while the store is away.
 const UNSAVED: usize = 1_000;
+
+/// How often the store is asked who is there, while a rule wants to know; less often than they say so.
+const ASK_MS: i64 = 5_000;
+/// How far back processes are asked for.
+const NODES_MS: i64 = 3 * 86_400_000;
 
 /// What the task works with.
 pub struct Desk {
@@ -57,6 +65,8 @@ struct Memory {
     dispatch: Dispatch,
     orders: Orders,
     capped: Vec<Capped>,
+    /// Processes of the gateway, as far as a rule asks for them.
+    nodes: Nodes,
     /// Alerts that could not be written down yet, the oldest first.
     unsaved: VecDeque<Alert>,
     /// Whether alerts that an earlier process left open were taken over.
@@ -72,6 +82,7 @@ impl Desk {
             dispatch: Dispatch::new(self.messenger.clone(), self.store.clone(), self.views.clock),
             orders: Orders::default(),
             capped: Vec::new(),
+            nodes: Nodes::default(),
             unsaved: VecDeque::new(),
             resumed: false,
             failing: false,
@@ -123,7 +134,7 @@ impl Desk {
 
     async fn read(&mut self, memory: &mut Memory) -> Result<(), StoreError> {
         self.revision.mark_unchanged();
-        let Alerting { channels, rules, silences } = self.store.alerting().await?;
+        let Alerting { channels, rules, silences, acknowledged } = self.store.alerting().await?;
         if !memory.resumed {
             self.store.end_retries().await?;
             memory.evaluator.resume(self.store.open_alerts().await?);
@@ -139,14 +150,21 @@ impl Desk {
                 }
             }
         }
-        memory.orders = Orders { rules, silences, channels: open.keys().copied().collect::<HashSet<_>>() };
+        memory.orders = Orders {
+            rules,
+            silences,
+            channels: open.keys().copied().collect(),
+            acknowledged: acknowledged.into_keys().collect::<HashSet<_>>(),
+        };
         memory.dispatch.adopt(open);
         memory.capped = capped(&self.views.routing.load());
         Ok(())
     }
 
     async fn look(&self, memory: &mut Memory) {
-        let seen = self.views.look(&memory.orders.rules, &memory.capped);
+        self.ask_nodes(memory).await;
+        let mut seen = self.views.look(&memory.orders.rules, &memory.capped);
+        seen.nodes = memory.nodes.clone();
         let new_id = || AlertId(Uuid::now_v7());
         let step = memory.evaluator.step(self.views.now_ms(), &memory.orders, &seen, new_id);
         for alert in &step.changed {
@@ -164,6 +182,20 @@ impl Desk {
         }
         if step.moved || caught_up {
             (self.announce)();
+        }
+    }
+
+    /// Asks the store who is there. One that does not answer leaves them as they were then.
+    async fn ask_nodes(&self, memory: &mut Memory) {
+        let at_ms = self.views.now_ms();
+        let wanted =
+            memory.orders.rules.iter().any(|rule| rule.settings.enabled && rule.settings.kind == RuleKind::NodeLost);
+        if !wanted || (at_ms - memory.nodes.at_ms).abs() < ASK_MS {
+            return;
+        }
+        match self.store.presences(at_ms - NODES_MS).await {
+            Ok(all) => memory.nodes = Nodes { at_ms, own: self.views.recorder.node(), all },
+            Err(error) => tracing::debug!(%error, "which nodes are there is not known now"),
         }
     }
 

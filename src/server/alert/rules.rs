@@ -28,6 +28,8 @@ pub struct Orders {
     pub silences: Vec<Silence>,
     /// Channels that are switched on.
     pub channels: HashSet<ChannelId>,
+    /// Alerts that somebody has in hand.
+    pub acknowledged: HashSet<AlertId>,
 }
 
 impl Orders {
@@ -143,6 +145,7 @@ impl Evaluator {
                 opened_at_ms: now_ms,
                 resolved_at_ms: None,
                 told: Vec::new(),
+                acknowledged: None,
             };
             step.changed.push(alert.clone());
             step.moved = true;
@@ -181,10 +184,13 @@ impl Evaluator {
     }
 
     /// Open alerts that channels of their rule have not heard of: new ones, those whose silence ended,
-    /// and those whose rule got a channel meanwhile.
+    /// and those whose rule got a channel meanwhile. One that somebody has in hand is told to nobody else.
     fn tell(&mut self, now_ms: i64, orders: &Orders, step: &mut Step) {
         for track in self.tracks.values_mut() {
             let Some(alert) = &mut track.open else { continue };
+            if orders.acknowledged.contains(&alert.id) {
+                continue;
+            }
             let Some(rule) = orders.rules.iter().find(|rule| rule.id == alert.rule) else { continue };
             let unheard = |channel: &&ChannelId| orders.channels.contains(channel) && !alert.told.contains(channel);
             let channels: Vec<ChannelId> = rule.settings.channels.iter().filter(unheard).copied().collect();

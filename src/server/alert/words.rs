@@ -152,6 +152,25 @@ pub(super) fn rows_lost_so_far(rows: u64) -> Words {
     )
 }
 
+pub(super) fn node_lost(host: &str) -> Words {
+    match host {
+        "" => words("A node is lost", "一个节点失联"),
+        host => words(format!("Node {host} is lost"), format!("节点 {host} 失联")),
+    }
+}
+
+pub(super) fn node_silent(silent_ms: i64) -> Words {
+    let seconds = silent_ms.max(0) / 1_000;
+    words(
+        format!("it says nothing for {seconds} s and did not end as it should"),
+        format!("已 {seconds} 秒没有消息，且未正常结束"),
+    )
+}
+
+pub(super) fn node_restarted() -> Words {
+    words("it did not end as it should; Rondo was started there again", "未正常结束；Rondo 已在该处重新启动")
+}
+
 pub(super) fn ending(ending: Ending) -> Words {
     match ending {
         Ending::Recovered => words("it is well again", "已恢复正常"),

@@ -13,7 +13,7 @@ use crate::{
         id::ProviderId,
         stats::Step,
     },
-    server::store::{NodeRun, RollupRow, Store, StoreError},
+    server::store::{NodeRun, Presence, RollupRow, Store, StoreError},
 };
 
 /// How long health is kept: what 30 days of uptime need.
@@ -29,12 +29,13 @@ pub struct Keeper {
     shared: Arc<Shared>,
     store: Store,
     started_ms: i64,
+    host: String,
 }
 
 impl Recorder {
     /// What carries these statistics to the store and back.
     pub fn keeper(&self, store: Store, started_ms: i64) -> Keeper {
-        Keeper { shared: Arc::clone(&self.shared), store, started_ms }
+        Keeper { shared: Arc::clone(&self.shared), store, started_ms, host: String::new() }
     }
 
     /// Whether a provider's state has to be written down, see [`Recorder::found`].
@@ -50,6 +51,11 @@ impl Recorder {
 }
 
 impl Keeper {
+    /// The same on a machine of this name, by which others tell of it when it is lost.
+    pub fn on(self, host: String) -> Self {
+        Self { host, ..self }
+    }
+
     /// This process, to the store.
     fn node(&self) -> i64 {
         self.shared.folded().ledger.node()
@@ -85,6 +91,15 @@ impl Keeper {
 
     /// Writes what changed since the last time. What the store refuses is kept and written next time.
     pub async fn flush(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.write(now_ms, false).await
+    }
+
+    /// The same at the end, which it says: this process is not lost.
+    pub async fn end(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.write(now_ms, true).await
+    }
+
+    async fn write(&self, now_ms: i64, ended: bool) -> Result<(), StoreError> {
         let rows = self.shared.fold(now_ms).ledger.changed(now_ms);
         for (at, batch) in rows.chunks(AT_ONCE).enumerate() {
             if let Err(error) = self.store.put_rollups(batch).await {
@@ -92,13 +107,14 @@ impl Keeper {
                 return Err(error);
             }
         }
-        self.flush_health(now_ms).await
+        self.write_health(now_ms, ended).await
     }
 
-    async fn flush_health(&self, now_ms: i64) -> Result<(), StoreError> {
+    async fn write_health(&self, now_ms: i64, ended: bool) -> Result<(), StoreError> {
         let waiting = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).waiting();
         let run = NodeRun { node: self.node(), started_ms: self.started_ms, seen_ms: now_ms };
-        self.store.note_health(run, &waiting).await?;
+        let presence = Presence { run, host: self.host.clone(), ended };
+        self.store.note_health(&presence, &waiting).await?;
         if let Some(last) = waiting.last() {
             self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).written(last.number);
         }

@@ -211,6 +211,10 @@ endpoints! {
         Ok(Reply::ok(&call.admin.alerts().history(&call.who, wanted.before).await?))
     };
     GET "/alerts/deliveries" View |call| Ok(Reply::ok(&call.admin.alerts().deliveries(&call.who).await?));
+    POST "/alerts/{id}/acknowledge" Operate |call| {
+        call.admin.alerts().acknowledge(&call.who, call.id("alert")?).await?;
+        Ok(Reply::done())
+    };
     GET "/alerts/rules" View |call| Ok(Reply::ok(&call.admin.alerts().rules(&call.who).await?));
     POST "/alerts/rules" ManageAlerts |call| {
         let rule = call.admin.alerts().create_rule(&call.who, call.json()?).await?;

@@ -1,9 +1,11 @@
 //! Rules, channels and silences of alerts. Few rows, read as a whole; the data plane never reads them.
 
+use std::collections::HashMap;
+
 use crate::{
     model::{
-        alert::{Channel, Rule, Silence},
-        id::{ChannelId, RuleId},
+        alert::{Acknowledged, Channel, Rule, Silence},
+        id::{AlertId, ChannelId, RuleId},
     },
     server::secret::seal::Sealed,
 };
@@ -46,6 +48,8 @@ pub struct Alerting {
     pub rules: Vec<Rule>,
     /// Silences, those that are over included.
     pub silences: Vec<Silence>,
+    /// Alerts that somebody has in hand, those that are over included for a while.
+    pub acknowledged: HashMap<AlertId, Acknowledged>,
 }
 
 statements! {
@@ -71,6 +75,10 @@ statements! {
                    ON CONFLICT (rule_id, subject) DO UPDATE SET until_ms = $3, actor = $4";
     LIFT_SILENCE = "DELETE FROM alert_silences WHERE rule_id = $1 AND subject = $2";
     SWEEP_SILENCES = "DELETE FROM alert_silences WHERE until_ms <= $1";
+    ALL_ACKNOWLEDGED = "SELECT alert_id, actor, at_ms FROM alert_acknowledgements ORDER BY alert_id";
+    ACKNOWLEDGE = "INSERT INTO alert_acknowledgements (alert_id, actor, at_ms) VALUES ($1, $2, $3) \
+                   ON CONFLICT (alert_id) DO UPDATE SET actor = $2, at_ms = $3";
+    SWEEP_ACKNOWLEDGED = "DELETE FROM alert_acknowledgements WHERE at_ms < $1";
 }
 
 record! {
@@ -91,17 +99,27 @@ record! {
     SilenceRow { rule_id: String, subject: String, until_ms: i64, actor: String }
 }
 
+record! {
+    /// A row of `alert_acknowledgements`.
+    AcknowledgedRow { alert_id: String, actor: String, at_ms: i64 }
+}
+
+/// How long it is remembered who had an alert in hand, milliseconds.
+const ACKNOWLEDGED_MS: i64 = 90 * 86_400_000;
+
 impl Store {
-    /// Rules, channels and silences, read in one transaction.
+    /// Rules, channels, silences and acknowledgements, read in one transaction.
     pub async fn alerting(&self) -> Result<Alerting, StoreError> {
         let mut tx = self.config.read().await?;
         let channels: Vec<ChannelRow> = tx.all(sql(ALL_CHANNELS)).await?;
         let rules: Vec<RuleRow> = tx.all(sql(ALL_RULES)).await?;
         let silences: Vec<SilenceRow> = tx.all(sql(ALL_SILENCES)).await?;
+        let acknowledged: Vec<AcknowledgedRow> = tx.all(sql(ALL_ACKNOWLEDGED)).await?;
         Ok(Alerting {
             channels: channels.into_iter().map(assemble_channel).collect::<Result<_, _>>()?,
             rules: rules.into_iter().map(assemble_rule).collect::<Result<_, _>>()?,
             silences: silences.into_iter().map(assemble_silence).collect::<Result<_, _>>()?,
+            acknowledged: acknowledged.into_iter().map(assemble_acknowledged).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -134,6 +152,11 @@ fn assemble_rule(row: RuleRow) -> Result<Rule, StoreError> {
 fn assemble_silence(row: SilenceRow) -> Result<Silence, StoreError> {
     let rule = Reader { what: "alert silence", id: &row.rule_id }.parse(&row.rule_id)?;
     Ok(Silence { rule, subject: row.subject, until_ms: row.until_ms, by: row.actor })
+}
+
+fn assemble_acknowledged(row: AcknowledgedRow) -> Result<(AlertId, Acknowledged), StoreError> {
+    let alert = Reader { what: "acknowledged alert", id: &row.alert_id }.parse(&row.alert_id)?;
+    Ok((alert, Acknowledged { by: row.actor, at_ms: row.at_ms }))
 }
 
 async fn read_channel(tx: &mut Tx, id: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
@@ -269,5 +292,23 @@ pub(super) async fn put_silence(tx: &mut Tx, silence: Silence, stamp: Stamp) -> 
         object_id: silence.rule.to_string(),
         object: rule.settings.name,
         detail: detail.to_string(),
+    })
+}
+
+/// Also forgets who had alerts in hand that are over for long.
+pub(super) async fn acknowledge(
+    tx: &mut Tx,
+    alert: AlertId,
+    title: String,
+    by: &str,
+    stamp: Stamp,
+) -> Result<Entry, StoreError> {
+    tx.run(sql(SWEEP_ACKNOWLEDGED).bind(stamp.at_ms - ACKNOWLEDGED_MS)).await?;
+    tx.run(sql(ACKNOWLEDGE).bind(Value::text(alert)).bind(by).bind(stamp.at_ms)).await?;
+    Ok(Entry {
+        action: "alert.acknowledge".to_owned(),
+        object_id: alert.to_string(),
+        object: title,
+        detail: "{}".to_owned(),
     })
 }

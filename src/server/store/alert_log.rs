@@ -141,6 +141,7 @@ fn assemble_alert(row: AlertRow) -> Result<Alert, StoreError> {
         since_ms: row.since_ms,
         opened_at_ms: row.opened_at_ms,
         resolved_at_ms: row.resolved_at_ms,
+        acknowledged: None,
     })
 }
 

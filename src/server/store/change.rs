@@ -9,7 +9,7 @@ use crate::{
         alert::{Channel, Rule, Silence},
         api_key::ApiKey,
         group::Group,
-        id::{ApiKeyId, ChannelId, CredentialId, GroupId, ProviderId, RuleId, UserId},
+        id::{AlertId, ApiKeyId, ChannelId, CredentialId, GroupId, ProviderId, RuleId, UserId},
         price::PriceDraft,
         provider::Provider,
         user::User,
@@ -138,6 +138,15 @@ pub enum Change {
         /// What, and until when.
         silence: Silence,
     },
+    /// Somebody takes an open alert in hand.
+    Acknowledge {
+        /// Which one.
+        alert: AlertId,
+        /// What it says, for the audit trail.
+        title: String,
+        /// Who.
+        by: String,
+    },
     /// Sets a setting of the system.
     PutSetting {
         /// Its key.
@@ -256,6 +265,7 @@ async fn apply(tx: &mut Tx, change: Change, stamp: Stamp) -> Result<Entry, Store
         Change::PutRule { rule, expect } => super::alert::put_rule(tx, rule, expect, stamp).await,
         Change::DeleteRule { id } => super::alert::delete_rule(tx, id).await,
         Change::PutSilence { silence } => super::alert::put_silence(tx, silence, stamp).await,
+        Change::Acknowledge { alert, title, by } => super::alert::acknowledge(tx, alert, title, &by, stamp).await,
         Change::PutSetting { key, value } => super::setting::put(tx, key, value).await,
         Change::DeleteSetting { key } => super::setting::delete(tx, key).await,
     }

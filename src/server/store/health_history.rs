@@ -39,9 +39,22 @@ pub struct NodeRun {
     pub seen_ms: i64,
 }
 
+/// A process as the others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// When it ran.
+    pub run: NodeRun,
+    /// The machine it runs on; empty where that has no name.
+    pub host: String,
+    /// It ended as it should.
+    pub ended: bool,
+}
+
 statements! {
-    SEE_RUN = "INSERT INTO node_runs (node, started_ms, seen_ms) VALUES ($1, $2, $3) \
-               ON CONFLICT (node) DO UPDATE SET seen_ms = excluded.seen_ms";
+    SEE_RUN = "INSERT INTO node_runs (node, started_ms, seen_ms, host, ended) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (node) DO UPDATE SET seen_ms = excluded.seen_ms, ended = excluded.ended";
+    PRESENCES = "SELECT node, started_ms, seen_ms, host, ended FROM node_runs WHERE seen_ms >= $1 \
+                 ORDER BY started_ms, node";
     RUNS = "SELECT node, started_ms, seen_ms FROM node_runs WHERE seen_ms >= $1 ORDER BY started_ms, node";
     EVENTS_OF = "SELECT provider_id, at_ms, node, number, state, reason, changed FROM health_events \
                  WHERE provider_id = $1 AND at_ms >= $2 ORDER BY at_ms, node, number";
@@ -63,11 +76,18 @@ record! {
     RunRow { node: i64, started_ms: i64, seen_ms: i64 }
 }
 
+record! {
+    /// A row of `node_runs` in full.
+    PresenceRow { node: i64, started_ms: i64, seen_ms: i64, host: String, ended: bool }
+}
+
 impl Store {
     /// Notes that a process is there, and what it saw since the last time; one transaction.
-    pub async fn note_health(&self, run: NodeRun, rows: &[HealthRow]) -> Result<(), StoreError> {
+    pub async fn note_health(&self, presence: &Presence, rows: &[HealthRow]) -> Result<(), StoreError> {
+        let Presence { run, host, ended } = presence;
         let mut tx = self.log.write().await?;
-        tx.run(sql(SEE_RUN).bind(run.node).bind(run.started_ms).bind(run.seen_ms)).await?;
+        let see = sql(SEE_RUN).bind(run.node).bind(run.started_ms).bind(run.seen_ms);
+        tx.run(see.bind(host.as_str()).bind(*ended)).await?;
         for batch in rows.chunks(ROWS_PER_INSERT) {
             tx.run(batch.iter().fold(composed(put_text(batch.len())), bind)).await?;
         }
@@ -78,6 +98,17 @@ impl Store {
     pub async fn node_runs(&self, since_ms: i64) -> Result<Vec<NodeRun>, StoreError> {
         let rows: Vec<RunRow> = self.log.all(sql(RUNS).bind(since_ms)).await?;
         Ok(rows.into_iter().map(|RunRow { node, started_ms, seen_ms }| NodeRun { node, started_ms, seen_ms }).collect())
+    }
+
+    /// The same with where they ran and how they ended.
+    pub async fn presences(&self, since_ms: i64) -> Result<Vec<Presence>, StoreError> {
+        let rows: Vec<PresenceRow> = self.log.all(sql(PRESENCES).bind(since_ms)).await?;
+        let presence = |PresenceRow { node, started_ms, seen_ms, host, ended }| Presence {
+            run: NodeRun { node, started_ms, seen_ms },
+            host,
+            ended,
+        };
+        Ok(rows.into_iter().map(presence).collect())
     }
 
     /// What was seen of one provider, or of all, from this moment on, oldest first.

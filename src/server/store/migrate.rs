@@ -34,6 +34,7 @@ const SQLITE_CONFIG: &[Migration] = scripts![
     3 "prices" "sqlite/config/0003_prices.sql",
     4 "alerts" "sqlite/config/0004_alerts.sql",
     5 "log bodies" "sqlite/config/0005_log_bodies.sql",
+    6 "acknowledgements" "sqlite/config/0006_acknowledgements.sql",
 ];
 const SQLITE_LOG: &[Migration] = scripts![
     1 "requests" "sqlite/log/0001_requests.sql",
@@ -43,6 +44,7 @@ const SQLITE_LOG: &[Migration] = scripts![
     5 "alerts" "sqlite/log/0005_alerts.sql",
     6 "segments" "sqlite/log/0006_segments.sql",
     7 "bodies" "sqlite/log/0007_bodies.sql",
+    8 "lost nodes" "sqlite/log/0008_lost_nodes.sql",
 ];
 const POSTGRES_CONFIG: &[Migration] = scripts![
     1 "configuration" "postgres/config/0001_configuration.sql",
@@ -50,6 +52,7 @@ const POSTGRES_CONFIG: &[Migration] = scripts![
     3 "prices" "postgres/config/0003_prices.sql",
     4 "alerts" "postgres/config/0004_alerts.sql",
     5 "log bodies" "postgres/config/0005_log_bodies.sql",
+    6 "acknowledgements" "postgres/config/0006_acknowledgements.sql",
 ];
 const POSTGRES_LOG: &[Migration] = scripts![
     1 "requests" "postgres/log/0001_requests.sql",
@@ -59,6 +62,7 @@ const POSTGRES_LOG: &[Migration] = scripts![
     5 "alerts" "postgres/log/0005_alerts.sql",
     6 "segments" "postgres/log/0006_segments.sql",
     7 "bodies" "postgres/log/0007_bodies.sql",
+    8 "lost nodes" "postgres/log/0008_lost_nodes.sql",
 ];
 
 /// A migration and when it was applied.

@@ -17,6 +17,9 @@ phrases! {
     silenced(time: &str) => "Silenced until {time}", "静默至 {time}";
     sends_to(names: &str) => "to {names}", "发送至 {names}";
     sends_nowhere => "back office only", "仅后台显示";
+    acknowledge => "Acknowledge", "认领";
+    acknowledge_done => "Acknowledged: no other channel is told of it", "已认领：不再通知其他渠道";
+    acknowledged(by: &str, time: &str) => "acknowledged by {by}, {time}", "{by} 已认领，{time}";
     silence_1h => "Silence for 1 h", "静默 1 小时";
     silence_1d => "Silence for 24 h", "静默 24 小时";
     silence_end => "End the silence", "结束静默";
@@ -43,6 +46,7 @@ phrases! {
     credential_failed => "Credential failed or exhausted", "凭据失效或额度用尽";
     cap_near => "Cap nearly spent", "限额将尽";
     log_dropped => "Log rows dropped", "日志丢弃";
+    node_lost => "Node lost", "节点失联";
     scope => "Measured of", "统计对象";
     scope_all => "all requests together", "全部请求";
     scope_provider => "each provider", "每个提供商";

@@ -154,6 +154,7 @@ pub(super) fn kind_word(kind: RuleKind) -> &'static str {
         RuleKind::CredentialFailed => t!(alerts::credential_failed),
         RuleKind::CapNear => t!(alerts::cap_near),
         RuleKind::LogDropped => t!(alerts::log_dropped),
+        RuleKind::NodeLost => t!(alerts::node_lost),
     }
 }
 

@@ -72,7 +72,7 @@ async fn a_file_without_alerts_leaves_them_and_one_that_prunes_names_what_goes()
     let prune = ApplyOptions { prune: true, ..options() };
     let without = FILE.split("alerts:").next().expect("a file");
     transfer.apply(&owner(), without, prune.clone()).await.expect("applied");
-    assert_eq!(stand.admin.alerts().rules(&owner()).await.expect("rules").len(), 6);
+    assert_eq!(stand.admin.alerts().rules(&owner()).await.expect("rules").len(), 7);
     transfer
         .apply(&owner(), &format!("{without}\nalerts: {{ rules: [], channels: [] }}"), prune)
         .await

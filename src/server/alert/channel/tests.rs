@@ -47,6 +47,7 @@ fn message(event: AlertEvent) -> Message {
         opened_at_ms: 2,
         resolved_at_ms: None,
         told: Vec::new(),
+        acknowledged: None,
     };
     Message {
         id: DeliveryId(Uuid::nil()),

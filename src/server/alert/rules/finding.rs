@@ -8,12 +8,22 @@ use crate::{
         health::{CredentialState, HealthState, ProviderHealth},
         id::{CredentialId, GroupId, ProviderId},
     },
-    server::alert::{rules::Ending, words},
+    server::{
+        alert::{rules::Ending, words},
+        store::Presence,
+    },
 };
 
 /// A credential that cools for longer than this is exhausted: no rate limit of a minute takes so long.
 /// Milliseconds.
 const EXHAUSTED_MS: i64 = 300_000;
+
+/// A process that says nothing for so long, and did not end, is lost. It speaks every ten seconds. Milliseconds.
+const LOST_MS: i64 = 60_000;
+/// How long after the start of the next on the same machine it is still told that one was lost.
+const RESTART_TOLD_MS: i64 = 600_000;
+/// How long it is told of one that nothing came after.
+const LOST_TOLD_MS: i64 = 86_400_000;
 
 /// Everything that rules look at, as it is now.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +40,19 @@ pub struct Seen {
     pub caps: Vec<CapSeen>,
     /// Rows of the log lost since the start.
     pub dropped_rows: u64,
+    /// Processes of the gateway, as they were when the store was last asked.
+    pub nodes: Nodes,
+}
+
+/// Processes of the gateway.
+#[derive(Clone, Debug, Default)]
+pub struct Nodes {
+    /// When the store was asked, unix milliseconds: a store that is away makes no node silent.
+    pub at_ms: i64,
+    /// The one that looks.
+    pub own: i64,
+    /// All of the last days.
+    pub all: Vec<Presence>,
 }
 
 /// A provider as it is now.
@@ -158,7 +181,32 @@ pub fn find(rule: &RuleDraft, seen: &Seen, dropped: u64) -> Vec<Finding> {
             opens: true,
         }],
         RuleKind::LogDropped => Vec::new(),
+        RuleKind::NodeLost => seen.nodes.all.iter().filter_map(|one| lost(one, &seen.nodes)).collect(),
     }
+}
+
+fn node_subject(one: &Presence) -> String {
+    format!("node:{:016x}", one.run.node)
+}
+
+fn lost(one: &Presence, nodes: &Nodes) -> Option<Finding> {
+    let silent_ms = nodes.at_ms - one.run.seen_ms;
+    if one.ended || one.run.node == nodes.own || silent_ms < LOST_MS {
+        return None;
+    }
+    let next = nodes.all.iter().filter(|other| other.host == one.host && other.run.started_ms > one.run.seen_ms);
+    let next_ms = next.map(|other| other.run.started_ms).min();
+    let until_ms = match next_ms {
+        Some(next_ms) => next_ms.max(one.run.seen_ms + LOST_MS) + RESTART_TOLD_MS,
+        None => one.run.seen_ms + LOST_TOLD_MS,
+    };
+    (nodes.at_ms < until_ms).then(|| Finding {
+        subject: node_subject(one),
+        title: words::node_lost(&one.host),
+        reason: if next_ms.is_some() { words::node_restarted() } else { words::node_silent(silent_ms) },
+        link: "/admin/health".to_owned(),
+        opens: true,
+    })
 }
 
 fn providers<'a>(rule: &RuleDraft, seen: &'a Seen) -> impl Iterator<Item = &'a ProviderSeen> {
@@ -295,6 +343,11 @@ pub fn ending(rule: &RuleDraft, subject: &str, seen: &Seen) -> Ending {
                 Some(measured) if measured.judged() < u64::from(rule.requests) => Ending::Quiet,
                 Some(_) => Ending::Recovered,
             }
+        }
+        RuleKind::NodeLost => {
+            let known = seen.nodes.all.iter().find(|one| node_subject(one) == subject);
+            let is_back = |one: &Presence| seen.nodes.at_ms - one.run.seen_ms < LOST_TOLD_MS;
+            if known.is_some_and(is_back) { Ending::Recovered } else { Ending::Gone }
         }
         RuleKind::CapNear | RuleKind::LogDropped => Ending::Recovered,
     }

@@ -6,13 +6,16 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    finding::{CapKind, CapSeen, Measure, Measured, ProviderSeen, Seen, Traffic},
+    finding::{CapKind, CapSeen, Measure, Measured, Nodes, ProviderSeen, Seen, Traffic},
     *,
 };
-use crate::model::{
-    alert::{RuleDraft, RuleKind, Scope},
-    health::{CredentialHealth, CredentialState, HealthReason, HealthState, ProviderHealth},
-    id::{CredentialId, GroupId, ProviderId},
+use crate::{
+    model::{
+        alert::{RuleDraft, RuleKind, Scope},
+        health::{CredentialHealth, CredentialState, HealthReason, HealthState, ProviderHealth},
+        id::{CredentialId, GroupId, ProviderId},
+    },
+    server::store::{NodeRun, Presence},
 };
 
 const RULE: RuleId = RuleId(Uuid::from_u128(1));
@@ -27,7 +30,7 @@ fn rule(settings: RuleDraft) -> Rule {
 
 fn orders(settings: RuleDraft) -> Orders {
     let settings = RuleDraft { name: "watch".into(), channels: vec![CHANNEL], ..settings };
-    Orders { rules: vec![rule(settings)], silences: Vec::new(), channels: HashSet::from([CHANNEL]) }
+    Orders { rules: vec![rule(settings)], channels: HashSet::from([CHANNEL]), ..Orders::default() }
 }
 
 fn down_after(hold_seconds: u32) -> Orders {
@@ -283,6 +286,83 @@ fn lost_rows_are_one_alert_that_ends_a_minute_after_the_last() {
     assert_eq!(told(&evaluator.step(50_000, &orders, &lost(9), &mut ids)), "");
     assert_eq!(told(&evaluator.step(109_000, &orders, &lost(9), &mut ids)), "");
     assert_eq!(told(&evaluator.step(110_000, &orders, &lost(9), &mut ids)), "-");
+}
+
+/// A process that was last heard of then.
+fn presence(node: i64, host: &str, started_ms: i64, seen_ms: i64) -> Presence {
+    Presence { run: NodeRun { node, started_ms, seen_ms }, host: host.into(), ended: false }
+}
+
+fn nodes(at_ms: i64, all: &[Presence]) -> Seen {
+    Seen { nodes: Nodes { at_ms, own: 1, all: all.to_vec() }, ..up() }
+}
+
+#[test]
+fn a_node_that_says_nothing_for_a_minute_is_lost_until_it_speaks_again() {
+    let settings = RuleDraft { hold_seconds: 0, ..RuleDraft::of(RuleKind::NodeLost) };
+    let (mut evaluator, orders, mut ids) = (Evaluator::default(), orders(settings), ids());
+    let own = presence(1, "web-1", 0, 0);
+    let mut look = |at_ms, seen_ms| {
+        let seen = nodes(at_ms, &[own.clone(), presence(2, "web-2", 0, seen_ms)]);
+        evaluator.step(at_ms, &orders, &seen, &mut ids)
+    };
+    assert_eq!(told(&look(59_999, 0)), "", "the node that looks is never lost, the other not yet");
+    let step = look(60_000, 0);
+    assert_eq!((told(&step).as_str(), step.changed[0].title.en.as_str()), ("+", "Node web-2 is lost"));
+    assert_eq!(step.changed[0].subject, "node:0000000000000002");
+    assert_eq!(told(&look(70_000, 0)), "");
+    let step = look(80_000, 79_000);
+    assert_eq!((told(&step).as_str(), step.changed[0].reason.en.as_str()), ("-", "it is well again"));
+}
+
+#[test]
+fn a_node_that_ended_as_it_should_is_not_lost() {
+    let settings = RuleDraft::of(RuleKind::NodeLost);
+    let gone = Presence { ended: true, ..presence(2, "web-2", 0, 0) };
+    assert!(found(&settings, &nodes(600_000, &[gone])).is_empty());
+}
+
+#[test]
+fn a_store_that_is_away_loses_no_node() {
+    let settings = RuleDraft { hold_seconds: 0, ..RuleDraft::of(RuleKind::NodeLost) };
+    let (mut evaluator, orders, mut ids) = (Evaluator::default(), orders(settings), ids());
+    // Asked once, at 10 s, and never again: what was known then is no older for it.
+    let seen = nodes(10_000, &[presence(2, "web-2", 0, 9_000)]);
+    assert_eq!(told(&evaluator.step(10_000, &orders, &seen, &mut ids)), "");
+    assert_eq!(told(&evaluator.step(900_000, &orders, &seen, &mut ids)), "");
+}
+
+#[test]
+fn a_start_after_a_crash_tells_of_it_for_ten_minutes() {
+    let settings = RuleDraft::of(RuleKind::NodeLost);
+    let all = [presence(2, "web-1", 0, 100_000), presence(1, "web-1", 103_000, 160_000)];
+    assert!(found(&settings, &nodes(159_999, &all)).is_empty());
+    let told = found(&settings, &nodes(160_000, &all));
+    assert_eq!(told[0].1, "it did not end as it should; Rondo was started there again");
+    assert_eq!(found(&settings, &nodes(759_999, &all)).len(), 1);
+    assert!(found(&settings, &nodes(760_000, &all)).is_empty());
+    // Days later it is told as well: since the start, not since the crash.
+    let late = [presence(2, "web-1", 0, 100_000), presence(1, "web-1", 200_000_000, 200_000_000)];
+    assert_eq!(found(&settings, &nodes(200_000_000, &late)).len(), 1);
+    // A start on another machine takes no node's place.
+    let other = [presence(2, "web-2", 0, 100_000), presence(1, "web-1", 103_000, 160_000)];
+    assert!(found(&settings, &nodes(900_000, &other))[0].1.starts_with("it says nothing for 800 s"));
+}
+
+#[test]
+fn an_alert_in_hand_is_told_to_no_other_channel_and_its_end_to_those_that_heard() {
+    let other = ChannelId(Uuid::from_u128(9));
+    let (mut evaluator, mut orders, mut ids) = (Evaluator::default(), down_after(0), ids());
+    let open = evaluator.step(0, &orders, &down(), &mut ids).changed.remove(0);
+    orders.acknowledged.insert(open.id);
+    orders.channels.insert(other);
+    orders.rules[0].settings.channels.push(other);
+    assert_eq!(told(&evaluator.step(1, &orders, &down(), &mut ids)), "");
+    let step = evaluator.step(2, &orders, &up(), &mut ids);
+    assert_eq!((told(&step).as_str(), step.tellings[0].channels.as_slice()), ("-", [CHANNEL].as_slice()));
+    // The next one is another alert.
+    let step = evaluator.step(3, &orders, &down(), &mut ids);
+    assert_eq!(step.tellings[0].channels, [CHANNEL, other]);
 }
 
 proptest! {

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use super::{kind_word, service_word};
 use crate::{
-    api::alerts::{enable_channel, enable_rule, silence_rule, test_channel},
+    api::alerts::{acknowledge_alert, enable_channel, enable_rule, silence_rule, test_channel},
     model::{
         alert::{Alert, AlertBoard, ChannelLine, DeliveryState, Rule, RuleDraft, RuleKind, Words},
         error::ApiError,
-        id::{ChannelId, RuleId},
+        id::{AlertId, ChannelId, RuleId},
         user::Permission,
     },
     ui::{
@@ -74,12 +74,23 @@ pub fn Firing(
     again: RwSignal<u32>,
 ) -> impl IntoView {
     let silence = silencer(again);
+    let toasts = Toasts::here();
+    let acknowledge = Action::new(move |id: &AlertId| {
+        let id = *id;
+        async move { tell(toasts, acknowledge_alert(id).await, t!(alerts::acknowledge_done).to_owned(), again) }
+    });
     let operate = Session::here().may(Permission::Operate);
     let row = |alert: Alert| {
-        let (rule, subject) = (alert.rule, alert.subject.clone());
+        let (id, rule, subject) = (alert.id, alert.rule, alert.subject.clone());
+        let in_hand = alert.acknowledged.clone().map(|taken| {
+            let at = moment(taken.at_ms);
+            view! { <p class="caption wrap-anywhere">{move || t!(alerts::acknowledged, &taken.by, &at())}</p> }
+        });
+        let free = in_hand.is_none();
         let menu = operate.then(|| {
             view! {
-                <span class="ml-auto pl-2">
+                <span class="ml-auto pl-2 flex flex-wrap justify-end gap-1">
+                    {free.then(|| view! { <button type="button" class="btn btn-sm" on:click=move |_| { acknowledge.dispatch(id); }>{t!(alerts::acknowledge)}</button> })}
                     <button type="button" class="btn btn-sm" on:click=move |_| { silence.dispatch((rule, subject.clone(), 60)); }>{t!(alerts::silence_1h)}</button>
                 </span>
             }
@@ -91,6 +102,7 @@ pub fn Firing(
                 <div class="min-w-0">
                     <p class="font-medium wrap-anywhere"><a class="plain" href=alert.link.clone()>{say(&alert.title)}</a></p>
                     <p class="caption wrap-anywhere">{say(&alert.reason)} " · " {move || t!(alerts::since, &since())} " · " {alert.rule_name.clone()}</p>
+                    {in_hand}
                 </div>
                 {menu}
             </li>

@@ -58,7 +58,7 @@ pub fn Attention(
     view! { {face} }.into_any()
 }
 
-/// Open alerts, but for providers that are down: the strip above tells those by their health.
+/// Open alerts that nobody has in hand, but for providers that are down: the strip above tells those by their health.
 #[component]
 pub fn Alarms() -> impl IntoView {
     let live = use_context::<Live>();
@@ -67,7 +67,7 @@ pub fn Alarms() -> impl IntoView {
         Suspend::new(async move {
             // Without an answer there is nothing to say here; the page of alerts tells why.
             let mut open = alerts.await.unwrap_or_default();
-            open.retain(|alert| alert.kind != RuleKind::ProviderDown);
+            open.retain(|alert| alert.kind != RuleKind::ProviderDown && alert.acknowledged.is_none());
             let more = open.len().saturating_sub(3);
             let rest = (more > 0).then(|| {
                 view! { <a class="attention-more link" href="/admin/alerts">{t!(dashboard::more_trouble, more)}</a> }
