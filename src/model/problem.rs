@@ -82,8 +82,10 @@ pub enum Issue {
     /// The body of a recorded request is not there to be sent again.
     #[error("was not kept as text; paste it")]
     BodyNotKept,
-    /// Only the beginning of it is.
-    #[error("was kept in part only; paste all of it")]
+    /// Only the beginning of it is, or it is no JSON any more without the secret that was taken out.
+    #[error(
+        "was not kept as it was sent (only its beginning, or no JSON without a secret that was taken out); paste all of it"
+    )]
     BodyIncomplete,
     /// Refers to something that does not exist.
     #[error("names something that does not exist")]

@@ -264,6 +264,26 @@ impl Shared {
         let quota = self.admit(&caller, &group, call, written)?;
         entry.bill.prices = table.prices.clone();
         entry.bill.charge = admit::charge(&self.limiter, &caller, &group, self.clock);
+        let payload = self.receive(body, entry).await?;
+        let wish = payload.whole().map(|whole| Wish::read(&call.headers, call.tail(), whole)).unwrap_or_default();
+        let model = wish.model;
+        entry.model = model.as_ref().map(|model| model.name.clone());
+        check_model(&caller, model.as_ref(), &payload)?;
+        let injection = wish.injection.filter(|_| group.kind == GroupKind::Llm && group.stream_usage);
+        if payload.whole().is_some_and(Bytes::is_empty)
+            && let Some(list) = self.list_models(&group, table.revision, &caller, call, entry).await
+        {
+            return Err(Early::Models(list));
+        }
+        let replayable = payload.whole().is_some();
+        let hash = sticky::hash(&group.sticky, &caller, call);
+        let streams = wish.stream || call.asks_for_events();
+        entry.bill.asked = payload.whole().filter(|_| streams).and_then(usage::estimate);
+        Ok(Ready { group, quota, payload, model, hash, replayable, streams, injection, only: None })
+    }
+
+    /// The request's body: whole, where it may be sent again. Where it is to be kept it is copied on the way.
+    async fn receive(&self, body: Incoming, entry: &mut Entry) -> Result<Payload, ProxyError> {
         let settings = &self.settings;
         let limits = inbound::Limits {
             body: settings.body_limit,
@@ -276,26 +296,24 @@ impl Shared {
             bodies.asked(whole);
         }
         entry.request_bytes = Some(payload.seen.clone());
-        let wish = payload.whole().map(|whole| Wish::read(&call.headers, call.tail(), whole)).unwrap_or_default();
-        let model = wish.model;
-        entry.model = model.as_ref().map(|model| model.name.clone());
-        check_model(&caller, model.as_ref(), &payload)?;
-        let injection = wish.injection.filter(|_| group.kind == GroupKind::Llm && group.stream_usage);
+        Ok(payload)
+    }
+
+    /// The models of all members, where they are asked for and any member tells its own.
+    async fn list_models(
+        &self,
+        group: &Group,
+        revision: i64,
+        caller: &Caller,
+        call: &Call,
+        entry: &mut Entry,
+    ) -> Option<Bytes> {
         let allowed = caller.key().and_then(|key| key.models.as_ref());
-        let watch = model_list::Watch { id: entry.id, started: entry.started };
-        if let Some(shape) = model_list::asked_for(&group, call, allowed)
-            && payload.whole().is_some_and(Bytes::is_empty)
-            && let Some((list, attempts)) =
-                Box::pin(model_list::answer(self, &group, table.revision, call, watch, shape, allowed)).await
-        {
-            entry.gathered(attempts);
-            return Err(Early::Models(list));
-        }
-        let replayable = payload.whole().is_some();
-        let hash = sticky::hash(&group.sticky, &caller, call);
-        let streams = wish.stream || call.asks_for_events();
-        entry.bill.asked = payload.whole().filter(|_| streams).and_then(usage::estimate);
-        Ok(Ready { group, quota, payload, model, hash, replayable, streams, injection, only: None })
+        let shape = model_list::asked_for(group, call, allowed)?;
+        let asking = model_list::answer(self, group, revision, call, entry.watch(), shape, allowed);
+        let (list, attempts) = Box::pin(asking).await?;
+        entry.gathered(attempts);
+        Some(list)
     }
 
     /// Asks one candidate after another until one answers.

@@ -70,6 +70,27 @@ pub struct Entry {
     done: bool,
 }
 
+/// Which request times belong to, and when it began.
+#[derive(Clone, Copy)]
+pub struct Watch {
+    /// Which.
+    pub id: RequestId,
+    /// When.
+    pub started: Instant,
+}
+
+impl Watch {
+    /// Microseconds since the request's start.
+    pub fn elapsed_us(self) -> u64 {
+        self.until_us(Instant::now())
+    }
+
+    /// Microseconds from the request's start until then.
+    pub fn until_us(self, then: Instant) -> u64 {
+        u64::try_from(then.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Entry {
     /// Opens the record of a request whose head has been read; with a sampler it gets its place in a trace.
     pub fn open(recorder: &Recorder, at_ms: i64, started: Instant, call: &Call, sampler: Option<Sampler>) -> Box<Self> {
@@ -114,14 +135,19 @@ impl Entry {
         self.group = Some(group.clone());
     }
 
+    /// What times it is told by.
+    pub fn watch(&self) -> Watch {
+        Watch { id: self.id, started: self.started }
+    }
+
     /// Microseconds since the start.
     pub fn elapsed_us(&self) -> u64 {
-        self.until_us(Instant::now())
+        self.watch().elapsed_us()
     }
 
     /// Microseconds from the start until then.
     pub fn until_us(&self, then: Instant) -> u64 {
-        u64::try_from(then.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+        self.watch().until_us(then)
     }
 
     /// The answer of the last attempt is passed on with this status.

@@ -26,6 +26,7 @@ use super::{
     Shared,
     attempt::{Answered, Ask, Attempted, attempt},
     call::Call,
+    entry::Watch,
     inbound::Payload,
     select::{Candidate, Draw},
     verdict::{self, Next},
@@ -34,7 +35,7 @@ use crate::{
     model::{
         drill::Fault,
         group::GroupKind,
-        id::{GroupId, RequestId},
+        id::GroupId,
         request_log::{Attempt, AttemptOutcome},
     },
     server::{
@@ -151,43 +152,23 @@ pub async fn answer(
     Some((Bytes::from(render(shape, visible).to_string()), attempts))
 }
 
-/// Which request attempts belong to, and when it began.
-#[derive(Clone, Copy)]
-pub struct Watch {
-    /// Which.
-    pub id: RequestId,
-    /// When.
-    pub started: std::time::Instant,
-}
-
-impl Watch {
-    /// Microseconds from the request's start until then.
-    fn until_us(self, then: std::time::Instant) -> u64 {
-        u64::try_from(then.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn now_us(self) -> u64 {
-        self.until_us(std::time::Instant::now())
-    }
-
-    /// An attempt at this provider that began then and ends now.
-    fn attempt(self, provider: &Provider, started_us: u64, outcome: AttemptOutcome, detail: String) -> Attempt {
-        Attempt {
-            provider: provider.id,
-            provider_name: provider.name.to_string(),
-            credential: None,
-            outcome,
-            status: None,
-            started_us,
-            first_byte_us: None,
-            first_output_us: None,
-            ended_us: self.now_us().saturating_sub(started_us),
-            choice: None,
-            chosen: CHOSEN.to_owned(),
-            detail,
-            drill: None,
-            skipped: Vec::new(),
-        }
+/// An attempt at this provider that began then and ends now.
+fn attempt_at(provider: &Provider, watch: Watch, started_us: u64, outcome: AttemptOutcome, detail: String) -> Attempt {
+    Attempt {
+        provider: provider.id,
+        provider_name: provider.name.to_string(),
+        credential: None,
+        outcome,
+        status: None,
+        started_us,
+        first_byte_us: None,
+        first_output_us: None,
+        ended_us: watch.elapsed_us().saturating_sub(started_us),
+        choice: None,
+        chosen: CHOSEN.to_owned(),
+        detail,
+        drill: None,
+        skipped: Vec::new(),
     }
 }
 
@@ -208,12 +189,12 @@ async fn gather(
             && let Some(member) = members.next()
         {
             let asking = async move {
-                let (mut made, started_us) = (Vec::new(), watch.now_us());
+                let (mut made, started_us) = (Vec::new(), watch.elapsed_us());
                 let list = timeout_at(deadline, ask(shared, group, member, call, watch, shape, &mut made)).await;
                 if list.is_err() {
                     let detail = format!("no list within {} s", WAIT.as_secs());
                     let provider = &group.members[member].provider;
-                    made.push(watch.attempt(provider, started_us, AttemptOutcome::FirstByteTimeout, detail));
+                    made.push(attempt_at(provider, watch, started_us, AttemptOutcome::FirstByteTimeout, detail));
                 }
                 (list.ok().flatten(), made)
             };
@@ -279,7 +260,7 @@ async fn ask_page(
     loop {
         let mut candidate = draw.only(member, clock.now_ms(), clock.now_ns())?;
         candidate.permit.meet_drill(clock.now_ms());
-        let started_us = watch.now_us();
+        let started_us = watch.elapsed_us();
         let attempted = attempt(&ask, &candidate, &mut Payload::empty(), Freshness::Any).await;
         made.extend(recorded(&attempted, &candidate, watch, started_us));
         match attempted {
@@ -313,7 +294,7 @@ fn recorded(attempted: &Attempted, candidate: &Candidate, watch: Watch, started_
         status: seen.map(|seen| seen.status.as_u16()),
         first_byte_us: seen.map(|seen| watch.until_us(seen.at).saturating_sub(started_us)),
         drill: candidate.permit.met().filter(|met| met.fault != Fault::Truncate).map(|met| met.drill),
-        ..watch.attempt(&candidate.provider, started_us, outcome, detail)
+        ..attempt_at(&candidate.provider, watch, started_us, outcome, detail)
     })
 }
 

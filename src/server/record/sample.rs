@@ -1,10 +1,19 @@
 //! Requests for the tests of this room.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use uuid::Uuid;
 
-use crate::model::{
-    id::{GroupId, ProviderId, RequestId},
-    request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
+use super::{bodies::BodySink, writer::Sink};
+use crate::{
+    model::{
+        id::{GroupId, ProviderId, RequestId},
+        request_log::{Attempt, AttemptOutcome, Outcome, RequestDetail, RequestRow},
+    },
+    server::store::PackedBodies,
 };
 
 /// Noon, 2026-01-01 UTC: starts a column of the two finest grains.
@@ -73,4 +82,64 @@ pub(super) fn attempted(mut detail: RequestDetail, attempts: &[(u128, AttemptOut
     detail.row.attempts = attempts.len() as u32;
     detail.row.first_byte_us = first_byte_us.filter(|_| !attempts.is_empty());
     detail
+}
+
+/// A store in memory that can be told to fail or to hang.
+#[derive(Clone, Default)]
+pub(super) struct Shelf {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Rows or bodies of each batch, and the gap before them.
+    batches: Vec<(usize, u64)>,
+    /// Rows by their ids.
+    numbers: Vec<u128>,
+    failing: bool,
+    delay: Duration,
+}
+
+impl Shelf {
+    pub(super) fn set(&self, failing: bool, delay: Duration) {
+        let mut inner = self.inner.lock().expect("no panic");
+        (inner.failing, inner.delay) = (failing, delay);
+    }
+
+    pub(super) fn numbers(&self) -> Vec<u128> {
+        self.inner.lock().expect("no panic").numbers.clone()
+    }
+
+    pub(super) fn batches(&self) -> Vec<(usize, u64)> {
+        self.inner.lock().expect("no panic").batches.clone()
+    }
+
+    /// Rows or bodies of all batches.
+    pub(super) fn count(&self) -> usize {
+        self.batches().iter().map(|batch| batch.0).sum()
+    }
+
+    async fn put(&self, count: usize, gap: u64, numbers: Vec<u128>) -> Result<(), String> {
+        let delay = self.inner.lock().expect("no panic").delay;
+        tokio::time::sleep(delay).await;
+        let mut inner = self.inner.lock().expect("no panic");
+        if inner.failing {
+            return Err("the disk is full".into());
+        }
+        inner.batches.push((count, gap));
+        inner.numbers.extend(numbers);
+        Ok(())
+    }
+}
+
+impl Sink for Shelf {
+    async fn append(&self, rows: &[Arc<RequestDetail>], gap: u64) -> Result<(), String> {
+        self.put(rows.len(), gap, rows.iter().map(|detail| detail.row.id.0.as_u128()).collect()).await
+    }
+}
+
+impl BodySink for Shelf {
+    async fn append(&self, bodies: &[PackedBodies]) -> Result<(), String> {
+        self.put(bodies.len(), 0, Vec::new()).await
+    }
 }

@@ -49,7 +49,7 @@ phrases! {
     mail_server => "A mail server such as mail.example.com:587", "填写邮件服务器，如 mail.example.com:587";
     channel_secret_again => "The address leads to another host now: enter the secret again", "地址已指向另一主机，请重新填写密钥";
     body_not_kept => "The body was not kept as text. Paste it", "该正文未以文本形式保留，请粘贴";
-    body_incomplete => "Only its beginning was kept. Paste all of it", "仅保留了开头部分，请粘贴完整正文";
+    body_incomplete => "It was not kept as it was sent: only its beginning, or without a secret that made it JSON. Paste all of it", "保留的正文与发送时不同：只有开头部分，或去除机密后不再是 JSON。请粘贴完整正文";
     wrong_password => "Not your present password", "与当前密码不符";
 }
 

@@ -5,12 +5,16 @@ use rondo::model::{
     problem::{Issue, Problem},
     replay::ReplayDraft,
     request_log::Outcome,
+    user::{Permission, Role},
 };
 
 use super::group_with;
-use crate::world::{
-    World,
-    provider::{Act, Provider, chunk, json, sse_head},
+use crate::{
+    admin::viewer,
+    world::{
+        World,
+        provider::{Act, Provider, chunk, json, sse_head},
+    },
 };
 
 const CHAT: &str = "/api/proxy/prod/v1/chat/completions";
@@ -111,4 +115,20 @@ async fn a_stream_that_breaks_is_shown_as_far_as_it_came() {
     let text = again.body.text.expect("text");
     assert!(text.starts_with(event) && text.contains("upstream_interrupted"), "{text}");
     assert_eq!((again.status, again.complete), (200, false));
+}
+
+#[tokio::test]
+async fn who_may_not_read_bodies_has_to_paste_one_and_who_may_only_look_sends_nothing() {
+    let (alpha, _beta, world) = pair(KEPT).await;
+    world.post(CHAT, ASKED).await;
+    let recorded = world.log(1).await.remove(0).row.id;
+    let requests = world.live().requests();
+    let refused = requests.replay(&viewer(Role::Operator), recorded, to(None, None)).await;
+    assert!(matches!(refused, Err(ApiError::Forbidden { permission: Permission::ReadBodies })), "{refused:?}");
+    let refused = requests.replay(&viewer(Role::Viewer), recorded, to(None, Some("{}"))).await;
+    assert!(matches!(refused, Err(ApiError::Forbidden { permission: Permission::Operate })), "{refused:?}");
+    assert_eq!(alpha.count(), 1, "neither reached a provider");
+    let sent = requests.replay(&viewer(Role::Operator), recorded, to(None, Some("{}"))).await.expect("sent");
+    assert_eq!((sent.status, alpha.count()), (200, 2));
+    world.stop().await;
 }

@@ -7,34 +7,9 @@ use crate::{
     model::request_log::Outcome,
     server::record::{
         Recorder,
-        sample::{NOON_MS, request},
+        sample::{NOON_MS, Shelf, request},
     },
 };
-
-/// A store in memory that can be told to fail or to hang.
-#[derive(Clone, Default)]
-struct Shelf {
-    inner: Arc<Mutex<(usize, bool, Duration)>>,
-}
-
-impl BodySink for Shelf {
-    async fn append(&self, bodies: &[PackedBodies]) -> Result<(), String> {
-        let delay = self.inner.lock().expect("no panic").2;
-        tokio::time::sleep(delay).await;
-        let mut inner = self.inner.lock().expect("no panic");
-        if inner.1 {
-            return Err("the disk is full".into());
-        }
-        inner.0 += bodies.len();
-        Ok(())
-    }
-}
-
-impl Shelf {
-    fn count(&self) -> usize {
-        self.inner.lock().expect("no panic").0
-    }
-}
 
 fn bodies(bytes: usize) -> Box<TakenBodies> {
     let body = TakenBody { bytes: vec![b'x'; bytes].into(), ..TakenBody::default() };
@@ -92,12 +67,12 @@ async fn bodies_are_dropped_before_the_first_row_is() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_bodies_is_asked_again_and_then_they_are_counted() {
     let ((recorder, _rows), shelf) = (Recorder::new(1_000), Shelf::default());
-    shelf.inner.lock().expect("no panic").1 = true;
+    shelf.set(true, Duration::ZERO);
     let (stop, task) = run(&recorder, &shelf);
     record(&recorder, 1, 10);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((recorder.dropped_bodies(), recorder.queued_body_bytes()), (1, 0));
-    shelf.inner.lock().expect("no panic").1 = false;
+    shelf.set(false, Duration::ZERO);
     record(&recorder, 2, 10);
     let _ = stop.send(());
     task.await.expect("no panic");

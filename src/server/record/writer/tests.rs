@@ -1,7 +1,5 @@
 //! Batches, a store that is slow or gone, and the end.
 
-use std::sync::Mutex;
-
 use tokio::sync::oneshot;
 
 use super::*;
@@ -9,52 +7,9 @@ use crate::{
     model::request_log::Outcome,
     server::record::{
         Recorder,
-        sample::{NOON_MS, request},
+        sample::{NOON_MS, Shelf, request},
     },
 };
-
-/// A store in memory that can be told to fail or to hang.
-#[derive(Clone, Default)]
-struct Shelf {
-    inner: Arc<Mutex<Inner>>,
-}
-
-#[derive(Default)]
-struct Inner {
-    batches: Vec<(usize, u64)>,
-    numbers: Vec<u128>,
-    failing: bool,
-    delay: Duration,
-}
-
-impl Shelf {
-    fn set(&self, failing: bool, delay: Duration) {
-        let mut inner = self.inner.lock().expect("no panic");
-        (inner.failing, inner.delay) = (failing, delay);
-    }
-
-    fn numbers(&self) -> Vec<u128> {
-        self.inner.lock().expect("no panic").numbers.clone()
-    }
-
-    fn batches(&self) -> Vec<(usize, u64)> {
-        self.inner.lock().expect("no panic").batches.clone()
-    }
-}
-
-impl Sink for Shelf {
-    async fn append(&self, rows: &[Arc<RequestDetail>], gap: u64) -> Result<(), String> {
-        let delay = self.inner.lock().expect("no panic").delay;
-        tokio::time::sleep(delay).await;
-        let mut inner = self.inner.lock().expect("no panic");
-        if inner.failing {
-            return Err("the disk is full".into());
-        }
-        inner.batches.push((rows.len(), gap));
-        inner.numbers.extend(rows.iter().map(|detail| detail.row.id.0.as_u128()));
-        Ok(())
-    }
-}
 
 /// A recorder whose writer runs, and how to stop it.
 struct Bench {
