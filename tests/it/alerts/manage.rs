@@ -88,7 +88,7 @@ async fn a_file_that_cannot_be_meant_names_line_and_field() {
         ("rules: [{ name: a, kind: provider_down, channels: [nobody] }]", "channels[0] (nobody)"),
         ("rules: [{ name: a, kind: provider_down, provider: nobody }]", "provider (nobody)"),
         ("rules: [{ name: a, kind: success_rate, percent: 0 }]", "percent"),
-        ("rules: [{ name: a, kind: node_lost }]", "node_lost"),
+        ("rules: [{ name: a, kind: node_missing }]", "node_missing"),
         ("rules: [{ name: a, kind: latency, minuts: 5 }]", "minuts"),
         ("channels: [{ name: a, kind: slack }]", "url"),
         ("channels: [{ name: a, kind: slack, url: hooks.slack.com }]", "url"),
