@@ -360,6 +360,7 @@ test('the palette finds things, places and actions with the keyboard alone', asy
     if (text) await page.keyboard.type(text);
   };
   await go('/admin');
+  await page.getByText(`All ${MANY / 2 + 2} providers are healthy, ${MANY / 2} switched off`).waitFor();
   await summon();
   await palette.getByRole('option', { name: 'Audit log' }).waitFor();
   assert.deepEqual(await barriers(page), []);

@@ -55,6 +55,8 @@ phrases! {
     attention => "Needs attention", "需要关注";
     all_well(count: usize) => "All {count} providers are healthy", "{count} 个提供商全部正常";
     one_well => "The provider is healthy", "提供商正常";
+    all_off => "Every provider is switched off", "所有提供商均已停用";
+    off_besides(count: usize) => ", {count} switched off", "，另有 {count} 个已停用";
     last_incident(age: &str) => "last incident {age}", "上次异常：{age}";
     no_incident => "no incident since the start", "启动以来没有异常";
     title(name: &str, word: &str) => "{name}: {word}", "{name} {word}";

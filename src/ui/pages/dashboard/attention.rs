@@ -37,10 +37,13 @@ pub fn Attention(
     data: RwSignal<Overview>,
 ) -> impl IntoView {
     let troubles = Memo::new(move |_| data.with(troubles));
-    let counted = Memo::new(move |_| data.with(|data| data.health.len()));
+    let counted = Memo::new(move |_| {
+        let off = |data: &Overview| data.health.iter().filter(|one| one.state == HealthState::Disabled).count();
+        data.with(|data| (data.health.len() - off(data), off(data)))
+    });
     let face = move || match (counted.get(), troubles.get()) {
-        (0, _) => first_step(),
-        (count, list) if list.is_empty() => view! { <AllWell count data/> }.into_any(),
+        ((0, 0), _) => first_step(),
+        ((on, off), list) if list.is_empty() => view! { <AllWell on off data/> }.into_any(),
         (_, list) => {
             let more = list.len().saturating_sub(3);
             let rest = (more > 0).then(|| {
@@ -154,9 +157,9 @@ fn Item(trouble: Trouble) -> impl IntoView {
     .into_any()
 }
 
-/// One line when there is nothing to do.
+/// One line when there is nothing to do. Providers that are switched off are neither well nor in trouble.
 #[component]
-fn AllWell(count: usize, data: RwSignal<Overview>) -> impl IntoView {
+fn AllWell(on: usize, off: usize, data: RwSignal<Overview>) -> impl IntoView {
     let clock = Clock::here();
     let last = Memo::new(move |_| {
         let bad =
@@ -167,11 +170,16 @@ fn AllWell(count: usize, data: RwSignal<Overview>) -> impl IntoView {
         Some(at_ms) => t!(dashboard::last_incident, &format::age(at_ms, clock.now_ms(), language())),
         None => t!(dashboard::no_incident).to_owned(),
     };
-    let says = if count == 1 { t!(dashboard::one_well).to_owned() } else { t!(dashboard::all_well, count) };
+    let (glyph, says) = match on {
+        0 => (state_glyph(HealthState::Disabled), t!(dashboard::all_off).to_owned()),
+        1 => (Glyph::Ok, t!(dashboard::one_well).to_owned()),
+        _ => (Glyph::Ok, t!(dashboard::all_well, on)),
+    };
+    let besides = (on > 0 && off > 0).then(|| t!(dashboard::off_besides, off));
     view! {
         <section class="card flex items-center gap-2 px-4 py-2.5">
-            <Mark glyph=Glyph::Ok/>
-            <p class="text-ink-2">{says} <span class="text-ink-3">", " {incident}</span></p>
+            <Mark glyph/>
+            <p class="text-ink-2">{says}{besides} <span class="text-ink-3">", " {incident}</span></p>
         </section>
     }
     .into_any()
