@@ -21,6 +21,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection: longer than a lock is waited for, so that the lock is what is told.
 const ACQUIRE: Duration = Duration::from_secs(8);
 const READERS: u32 = 4;
+/// How soon a file that two processes open at once is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long a connection to a segment of the log stays open for nobody.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -43,8 +45,8 @@ pub(super) async fn open(file: &Path, synchronous: SqliteSynchronous) -> Result<
         .pragma("journal_size_limit", "67108864")
         .optimize_on_close(true, 400);
     // The writer is opened first: it makes the file and switches it to write-ahead logging.
-    let writer = pool(1, options.clone(), &place).await?;
-    let readers = pool(READERS, options.create_if_missing(false).pragma("query_only", "ON"), &place).await?;
+    let writer = patient_pool(1, options.clone(), &place).await?;
+    let readers = patient_pool(READERS, options.create_if_missing(false).pragma("query_only", "ON"), &place).await?;
     restrict(file);
     Ok(Database { pools: Pools::Sqlite { writer, readers }, place })
 }
@@ -74,6 +76,26 @@ pub(super) fn segment(file: &Path) -> Database {
     let writer = pool(1, options.clone());
     let readers = pool(2, options.create_if_missing(false).pragma("query_only", "ON"));
     Database { pools: Pools::Sqlite { writer, readers }, place }
+}
+
+/// A pool whose first connection was made. Two processes that open a new file at the same moment both want to
+/// switch it to write-ahead logging, and `SQLite` refuses one of them at once, whatever its busy timeout says
+/// (waiting could deadlock: each holds a read lock the other must see released). So it is tried again here, for
+/// as long as any other lock is waited for.
+async fn patient_pool(
+    connections: u32,
+    options: SqliteConnectOptions,
+    place: &Place,
+) -> Result<SqlitePool, StoreError> {
+    let give_up = tokio::time::Instant::now() + BUSY;
+    loop {
+        match pool(connections, options.clone(), place).await {
+            Err(StoreError::Unavailable(Trouble::Locked { .. })) if tokio::time::Instant::now() < give_up => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 async fn pool(connections: u32, options: SqliteConnectOptions, place: &Place) -> Result<SqlitePool, StoreError> {

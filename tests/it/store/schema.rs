@@ -53,7 +53,7 @@ async fn an_altered_migration_is_refused(store: Store, place: Arc<Place>) {
 async fn start_together(place: Place) {
     let place = Arc::new(place);
     let mut starts = tokio::task::JoinSet::new();
-    for _ in 0..6 {
+    for _ in 0..12 {
         let place = place.clone();
         starts.spawn(async move {
             let store = Store::open(&place.options()).await?;
