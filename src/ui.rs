@@ -15,3 +15,4 @@ pub mod preferences;
 pub mod recent;
 pub mod returned;
 pub mod session;
+pub mod suspended;

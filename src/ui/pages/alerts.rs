@@ -31,6 +31,7 @@ use crate::{
         icon::Icon,
         live::Live,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -42,7 +43,7 @@ pub fn AlertsPage() -> impl IntoView {
     let version = move || (live.configuration.get(), live.alerts.get(), again.get());
     let board = Resource::new(version, |_| read_alerts());
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match board.await {
                 Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
                 Ok(board) => {

@@ -16,6 +16,7 @@ use crate::{
         i18n::{language, t},
         icon::Icon,
         live::Live,
+        suspended::suspended,
     },
 };
 
@@ -28,7 +29,7 @@ pub fn AuditPage() -> impl IntoView {
         |(before, _)| list_audit(before.parse().ok()),
     );
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match rows.await {
                 Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
                 Ok(stretch) if stretch.rows.is_empty() => view! { <section class="card"><Empty title=t!(people::no_audit) hint=t!(people::no_audit_hint)/></section> }.into_any(),

@@ -22,6 +22,7 @@ use crate::{
         },
         i18n::t,
         live::Live,
+        suspended::suspended,
     },
 };
 
@@ -48,7 +49,7 @@ pub fn Dashboard() -> impl IntoView {
     });
     let first = Resource::new_blocking(move || asked.get(), |(range, group)| read_overview(range, group));
     let troubled = exceptions::read_first();
-    let body = move || Suspend::new(async move { face(first.await, troubled, asked) });
+    let body = move || suspended(async move { face(first.await, troubled, asked) });
     view! {
         <PageBar title=t!(shell::dashboard).to_owned()>
             <div class="desk-only"><controls::GroupPicker asked/></div>

@@ -24,6 +24,7 @@ use crate::{
         i18n::{language, t},
         icon::{Icon, Mark},
         live::Live,
+        suspended::suspended,
     },
 };
 
@@ -49,7 +50,7 @@ pub fn Health() -> impl IntoView {
         view! { <nav class="seg" aria-label=t!(dashboard::range)>{Range::ALL.map(choice).into_iter().collect_view()}</nav> }
     };
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (overview, uptimes) = overview.await;
             face(overview, uptimes)
         })

@@ -28,6 +28,7 @@ use crate::{
         format,
         i18n::{language, t},
         live::Live,
+        suspended::suspended,
     },
 };
 
@@ -91,7 +92,7 @@ pub fn Requests() -> impl IntoView {
         move || asked.get(),
         move |asked| count_requests(RequestFilter { before: None, ..asked.filter(clock.now_untracked_ms()) }),
     );
-    let list = move || Suspend::new(async move { face(page.await, asked, around, count) });
+    let list = move || suspended(async move { face(page.await, asked, around, count) });
     view! {
         <PageBar title=t!(shell::requests).to_owned()/>
         <div class="page">
@@ -188,7 +189,7 @@ fn Foot(page: LogPage<LogLine>, asked: Memo<Asked>, count: Count) -> impl IntoVi
         (count > 0).then(|| view! { <span class="text-warn-fg">{t!(requests::dropped, &format::count(count))}</span> })
     };
     let (clock, here, reached) = (Clock::here(), page.rows.len(), page.reached_ms);
-    let found = move || Suspend::new(async move { counted(&count.await) });
+    let found = move || suspended(async move { counted(&count.await) });
     let reached = move || {
         let until = format::moment(reached?, clock.now_ms(), clock.zone(), language());
         Some(view! { <span>{t!(requests::reached, &until)}</span> })

@@ -20,7 +20,7 @@ use super::login::DoorBar;
 use crate::{
     api::{api_keys::just_created_key, groups::all_groups, setup::read_setup},
     model::{api_key::CreatedKey, setup::SetupState},
-    ui::{i18n::t, icon::Icon, lost::tell_lost},
+    ui::{i18n::t, icon::Icon, lost::tell_lost, suspended::suspended},
 };
 
 /// `/setup`
@@ -35,7 +35,7 @@ pub fn SetupPage() -> impl IntoView {
     let groups =
         Resource::new(move || created.with(Option::is_some), |_| async { all_groups().await.unwrap_or_default() });
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (state, posted, groups) = (state.await, posted.await, groups.await);
             if let Some(posted) = posted {
                 created.set(Some(posted));

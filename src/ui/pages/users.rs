@@ -29,6 +29,7 @@ use crate::{
         live::Live,
         returned::{issue_of, refusal, returned_to},
         session::{Session, role_name},
+        suspended::suspended,
     },
 };
 
@@ -39,7 +40,7 @@ pub fn UserList() -> impl IntoView {
     let again = RwSignal::new(0_u32);
     let rows = Resource::new(move || (live.configuration.get(), again.get()), |_| all_users());
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match rows.await {
                 Err(error) => view! { <section class="card"><Failure error><a class="btn" href="">{t!(shell::try_again)}</a></Failure></section> }.into_any(),
                 Ok(rows) => {

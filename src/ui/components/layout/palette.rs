@@ -7,6 +7,7 @@ use crate::ui::{
     i18n::t,
     icon::Icon,
     pieces,
+    suspended::suspended,
 };
 
 /// Whether the palette is open. Cheap to copy.
@@ -77,7 +78,7 @@ pub fn PaletteHost() -> impl IntoView {
         });
         on_cleanup(move || keys.remove());
     });
-    let content = || Suspend::new(pieces::palette_view());
+    let content = || suspended(pieces::palette_view());
     view! {
         <Dialog open=palette.open on_close=Callback::new(move |()| palette.close()) shape=Shape::Palette labelled_by="palette-title">{content}</Dialog>
     }

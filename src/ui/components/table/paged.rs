@@ -15,7 +15,7 @@ use crate::{
         error::{ApiError, ApiResult},
         page::{ListQuery, Page},
     },
-    ui::{components::feedback::Failure, i18n::t},
+    ui::{components::feedback::Failure, i18n::t, suspended::suspended},
 };
 
 /// Rows on a page.
@@ -100,7 +100,7 @@ where
     let asked = Memo::new(move |_| state.query(PER_PAGE));
     let first = Resource::new(|| (), move |()| read(asked.get_untracked()));
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match first.await {
                 Err(error) => broken(error),
                 Ok(page) => {

@@ -9,6 +9,7 @@ use crate::{
     ui::{
         components::form::{DialogForm, DialogSave, Editor, NumberField, Picker, Switch, TextField, editor::narrow},
         i18n::t,
+        suspended::suspended,
     },
 };
 
@@ -128,7 +129,7 @@ fn fields(editor: Editor<RuleDraft>, kind: RuleKind, scope: Scope) -> AnyView {
 fn one_provider(editor: Editor<RuleDraft>) -> AnyView {
     let all = Resource::new(|| (), |()| all_providers());
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let mut options = vec![(String::new(), t!(alerts::any_provider).to_owned())];
             let rows = all.await.unwrap_or_default();
             options.extend(rows.into_iter().map(|row| (row.provider.id.to_string(), row.provider.name)));
@@ -147,7 +148,7 @@ fn one_provider(editor: Editor<RuleDraft>) -> AnyView {
 fn one_group(editor: Editor<RuleDraft>) -> AnyView {
     let all = Resource::new(|| (), |()| all_groups());
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let mut options = vec![(String::new(), t!(alerts::any_group).to_owned())];
             let rows = all.await.unwrap_or_default();
             options.extend(rows.into_iter().map(|group| (group.id.to_string(), group.slug.to_string())));

@@ -34,6 +34,7 @@ use crate::{
         icon::{Glyph, Icon, Mark},
         live::Live,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -54,7 +55,7 @@ pub fn KeyList() -> impl IntoView {
             paged.page.with(|page| page.rows.iter().map(|key| (key.id.0, key.name.clone())).collect())
         }));
         let list = move || {
-            Suspend::new(async move {
+            suspended(async move {
                 let groups = StoredValue::new(groups.await.unwrap_or_default());
                 view! { <Table paged groups state manage selection/> }
             })
@@ -80,7 +81,7 @@ pub fn KeyList() -> impl IntoView {
     // Belongs to the page: the list is read again while a rotation is under way, and its dialog drawn anew.
     let rotating = state.dialog("rotate");
     let dialogs = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (groups, posted, one) = (groups.await.unwrap_or_default(), posted.await, one.await);
             if let Some(posted) = posted {
                 created.set(Some(posted));

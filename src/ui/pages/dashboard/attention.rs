@@ -17,6 +17,7 @@ use crate::{
         icon::{Glyph, Icon, Mark},
         live::Live,
         pages::alerts::lists::{alert_glyph, say},
+        suspended::suspended,
     },
 };
 
@@ -67,7 +68,7 @@ pub fn Alarms() -> impl IntoView {
     let live = use_context::<Live>();
     let alerts = Resource::new(move || live.map_or(0, |live| live.alerts.get()), |_| firing_alerts());
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             // Without an answer there is nothing to say here; the page of alerts tells why.
             let mut open = alerts.await.unwrap_or_default();
             open.retain(|alert| alert.kind != RuleKind::ProviderDown && alert.acknowledged.is_none());

@@ -6,7 +6,7 @@ use super::Asked;
 use crate::{
     api::groups::list_groups,
     model::{page::ListQuery, stats::Range},
-    ui::{i18n::t, icon::Icon},
+    ui::{i18n::t, icon::Icon, suspended::suspended},
 };
 
 pub(in crate::ui::pages) fn word(range: Range) -> &'static str {
@@ -48,7 +48,7 @@ pub fn GroupPicker(
     let query = || ListQuery { per_page: 200, ..ListQuery::default() };
     let groups = Resource::new(|| (), move |()| list_groups(query()));
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let groups = groups.await.map(|page| page.rows).unwrap_or_default();
             let names: Vec<_> = groups.into_iter().map(|group| (group.id, group.name)).collect();
             let chosen = names.clone();

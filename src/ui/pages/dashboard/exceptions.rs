@@ -11,6 +11,7 @@ use crate::{
         format,
         i18n::{failure, language, t},
         icon::Icon,
+        suspended::suspended,
     },
 };
 
@@ -36,7 +37,7 @@ pub fn Exceptions(
     version: RwSignal<u32>,
 ) -> impl IntoView {
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match first.await {
                 Ok(lines) => view! { <List lines version/> }.into_any(),
                 Err(error) => view! { <Failure error/> }.into_any(),

@@ -49,6 +49,7 @@ use crate::{
         pages::api_keys::list::state_of_key,
         recent::visited,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -73,7 +74,7 @@ pub fn GroupDetail() -> impl IntoView {
         },
     );
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (group, providers, health, keys, hour, look) =
                 (group.await, providers.await, health.await, keys.await, hour.await, look.await);
             match (group, providers) {

@@ -27,6 +27,7 @@ use crate::{
         icon::{Glyph, Icon, Mark},
         live::Live,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -62,7 +63,7 @@ fn WithHealth(
     health: Resource<ApiResult<Vec<ProviderHealth>>>,
 ) -> impl IntoView {
     let list = move || {
-        Suspend::new(async move {
+        suspended(async move {
             view! { <Table paged first_health=health.await.unwrap_or_default() state/> }
         })
     };

@@ -43,6 +43,7 @@ use crate::{
         pages::health::uptime_line,
         recent::visited,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -64,7 +65,7 @@ pub fn ProviderDetail() -> impl IntoView {
     );
     let past = Resource::new(move || id.get(), |id| async move { read_history(id.ok_or_else(not_found)?).await });
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (row, day, health, drills, past) = (row.await, day.await, health.await, drills.await, past.await.ok());
             match row {
                 Ok(row) => {

@@ -85,15 +85,13 @@ pub fn DrillPanel(
     Effect::new(move |_| follow(stop.value().get(), t!(drill::stopped)));
     let operate = Session::here().may(Permission::Operate);
     let running = Memo::new(move |_| drills.with(|drills| drills.running.is_some()));
-    // The clock goes on while the page is read again and this one still stands, its signals gone.
     let when = move || {
-        let told = drills.try_with(|drills| {
+        drills.with(|drills| {
             drills.past.first().map_or_else(
                 || t!(drill::none_yet).to_owned(),
                 |drill| t!(drill::last, &format::moment(drill.started_at_ms, clock.now_ms(), clock.zone(), language())),
             )
-        });
-        told.unwrap_or_default()
+        })
     };
     let face = move || {
         if running.get() {
@@ -222,12 +220,10 @@ fn Running(id: ProviderId, drills: RwSignal<Drills>, stop: ServerAction<StopDril
             }
         })
     };
-    let left = move || {
-        let drill = now.try_get().flatten();
-        drill.map(|drill| t!(drill::ends, &format::wait(drill.ends_at_ms, clock.now_ms(), language())))
-    };
+    let left =
+        move || now.get().map(|drill| t!(drill::ends, &format::wait(drill.ends_at_ms, clock.now_ms(), language())));
     let gone = move || {
-        now.try_get().flatten().map_or(0.0, |drill| {
+        now.get().map_or(0.0, |drill| {
             let (gone, whole) = (clock.now_ms() - drill.started_at_ms, drill.ends_at_ms - drill.started_at_ms);
             (gone as f64 / whole.max(1) as f64 * 100.0).clamp(0.0, 100.0)
         })

@@ -33,6 +33,7 @@ use crate::{
         },
         i18n::t,
         returned::returned_to,
+        suspended::suspended,
     },
 };
 
@@ -63,7 +64,7 @@ pub fn ProviderEdit() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProviderId>().ok())));
     let row = Resource::new(move || id.get(), |id| async move { get_provider(id.ok_or_else(not_found)?).await });
     let body = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match row.await {
                 Ok(row) => view! {
                     <PageBar title=t!(provider::edit_title, &row.provider.name) crumb=Crumb::new("/admin/providers", t!(shell::providers))/>

@@ -38,11 +38,9 @@ pub fn WhyPanel(
         let word = if language() == Language::English { word.to_lowercase() } else { word.to_owned() };
         t!(provider::why, &word)
     };
-    // The clock goes on while the page is read again and this one still stands, its signals gone.
     let since = move || {
         health
-            .try_get()
-            .flatten()
+            .get()
             .filter(|health| health.since_ms > 0)
             .map(|health| t!(provider::for_span, &format::span(clock.now_ms() - health.since_ms, language())))
     };

@@ -34,6 +34,7 @@ use crate::{
         icon::{Glyph, Icon, Mark},
         lost::tell_lost,
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -70,7 +71,7 @@ pub fn RequestDrawer() -> impl IntoView {
     let Opened { id, detail, currency } = around.opened;
     let (shown, replays) = (Shown::new(), Replays::new());
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             let (names, currency) = (around.names.await, currency.await);
             match detail.await {
                 Ok(detail) => {
@@ -97,7 +98,7 @@ pub fn RequestDrawer() -> impl IntoView {
     let steps = move || {
         let id = id.get();
         around.search.track();
-        Suspend::new(async move {
+        suspended(async move {
             let page = around.page.await;
             let rows: Vec<RequestId> = page.iter().flat_map(|page| &page.rows).map(|line| line.row.id).collect();
             let (before, after) = (neighbour(&rows, id, true), neighbour(&rows, id, false));

@@ -16,6 +16,7 @@ use crate::{
         },
         i18n::t,
         icon::{Icon, Mark},
+        suspended::suspended,
     },
 };
 
@@ -211,8 +212,8 @@ pub fn Toolbar(
         };
         view! { <a href=href aria-current=current>{face}</a> }
     };
-    let chips = move || Suspend::new(async move { chips(asked, &names.await) });
-    let form = move || Suspend::new(async move { form(asked, names.await) });
+    let chips = move || suspended(async move { chips(asked, &names.await) });
+    let form = move || suspended(async move { form(asked, names.await) });
     view! {
         <div class="log-tools">
             <nav class="seg" aria-label=t!(requests::outcome)>

@@ -14,6 +14,7 @@ use crate::{
         i18n::t,
         returned::{issue_of, refusal, returned_to},
         session::Session,
+        suspended::suspended,
     },
 };
 
@@ -24,7 +25,7 @@ const EXAMPLE: &str = "gpt-4.1, 2, 8, 0.5\ntext-embedding-*, 0.02, 0";
 pub fn PricesTab() -> impl IntoView {
     let sheet = Resource::new(|| (), |()| get_prices());
     let face = move || {
-        Suspend::new(async move {
+        suspended(async move {
             match sheet.await {
                 Ok(sheet) => view! { <PriceForm sheet/> }.into_any(),
                 Err(error) => view! { <section class="card"><Failure error/></section> }.into_any(),
